@@ -1,0 +1,30 @@
+"""Recipes as data: what a recipe file says, how it is found, and how keys are overridden."""
+
+from edgeprune.recipe.find import find_recipe, list_recipes
+from edgeprune.recipe.schema import (
+    Data,
+    Export,
+    Measure,
+    ModelSource,
+    Override,
+    Prune,
+    Recipe,
+    Retrain,
+    Train,
+    Tune,
+)
+
+__all__ = [
+    "Data",
+    "Export",
+    "Measure",
+    "ModelSource",
+    "Override",
+    "Prune",
+    "Recipe",
+    "Retrain",
+    "Train",
+    "Tune",
+    "find_recipe",
+    "list_recipes",
+]

@@ -1,0 +1,144 @@
+"""The typed content of a recipe file."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from edgeprune.toml_file import Table
+
+
+class ModelSource(Table):
+    """Where the network comes from.
+
+    ``factory`` is ``package.module:callable`` or ``path/to/file.py:callable``; called with ``args`` it returns an
+    ``nn.Module``. ``weights`` is a safetensors state dict to start from instead of a fresh initialisation.
+    ``input_shape`` is one sample's shape (channels, height, width).
+    """
+
+    factory: str = Field(pattern=r"^.+:[A-Za-z_][A-Za-z0-9_.]*$")
+    args: dict[str, Any] = {}
+    weights: str | None = None
+    input_shape: list[int] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _positive_shape(self) -> ModelSource:
+        if any(size < 1 for size in self.input_shape):
+            raise ValueError(f"input_shape must hold positive sizes, not {self.input_shape}")
+        return self
+
+
+class Data(Table):
+    """Where the samples come from and how they are split.
+
+    ``folder`` (a directory per class) and ``npz`` (arrays ``x``, ``y``, optionally ``x_test``, ``y_test``) take
+    ``path``; ``import`` takes ``factory``, which returns a training and a test ``torch.utils.data.Dataset``.
+    ``validation`` samples are taken off the training split by the recipe's seed. ``mean`` and ``std`` normalise
+    inputs that were scaled to [0, 1]. ``limit`` keeps only the first samples of the training split after shuffling.
+    """
+
+    source: Literal["mnist", "fashion-mnist", "folder", "npz", "import"]
+    path: str | None = None
+    factory: str | None = Field(default=None, pattern=r"^.+:[A-Za-z_][A-Za-z0-9_.]*$")
+    args: dict[str, Any] = {}
+    validation: int = Field(ge=1)
+    limit: int | None = Field(default=None, ge=1)
+    mean: float = 0.0
+    std: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _source_has_its_key(self) -> Data:
+        needed = {"folder": "path", "npz": "path", "import": "factory"}.get(self.source)
+        for key in ("path", "factory"):
+            present = getattr(self, key) is not None
+            if present and key != needed:
+                raise ValueError(f"{key} does nothing when source is {self.source!r}; remove it")
+            if not present and key == needed:
+                raise ValueError(f"{key} is required when source is {self.source!r}")
+        return self
+
+
+class Train(Table):
+    """One training phase. ``fit`` hands the whole phase to the user's ``package.module:callable``."""
+
+    epochs: int = Field(ge=0)
+    batch_size: int = Field(default=128, ge=1)
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    learning_rate: float = Field(default=0.05, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    l1: float = Field(default=0.0, ge=0)
+    decay: Literal["constant", "cosine", "one-cycle"] = "cosine"
+    augment_shift: int = Field(default=0, ge=0)
+    fit: str | None = Field(default=None, pattern=r"^.+:[A-Za-z_][A-Za-z0-9_.]*$")
+
+
+class Override(Table):
+    """A different amount for the layers whose dotted name matches the shell pattern."""
+
+    pattern: str
+    amount: float = Field(ge=0, lt=1)
+
+
+class Prune(Table):
+    """What is removed and how much of it.
+
+    ``amount`` is the fraction to remove, counted in ``unit``; the two ``round_to`` and ``min_channels`` bound what is
+    left of every layer. Overrides give a layer's own fraction of channels.
+    """
+
+    granularity: Literal["channel", "weight"] = "channel"
+    criterion: Literal["l1", "l2", "bn-scale", "taylor", "activation-mean", "apoz", "geometric-median", "random"] = "l1"
+    scope: Literal["uniform", "global"] = "uniform"
+    schedule: Literal["one-shot", "iterative", "cubic"] = "iterative"
+    rounds: int = Field(default=3, ge=1)
+    amount: float = Field(gt=0, lt=1)
+    unit: Literal["channels", "parameters", "macs"] = "channels"
+    round_to: int = Field(default=1, ge=1)
+    min_channels: int = Field(default=1, ge=1)
+    exclude: list[str] = []
+    override: list[Override] = []
+
+
+class Retrain(Train):
+    """The training phase after each pruning round; ``final_epochs`` replaces ``epochs`` after the last one."""
+
+    final_epochs: int | None = Field(default=None, ge=0)
+
+
+class Export(Table):
+    """How the network becomes ONNX."""
+
+    opset: int = Field(default=20, ge=18, le=23)
+
+
+class Tune(Table):
+    """The budget per network and target: measured candidates, and seconds after which no new one is started."""
+
+    trials: int = Field(default=64, ge=0)
+    seconds: float = Field(default=600.0, gt=0)
+
+
+class Measure(Table):
+    """How a binary is timed: warm-up runs, timed runs, and the number of golden inputs each board must answer."""
+
+    warmup: int = Field(default=50, ge=0)
+    samples: int = Field(default=1000, ge=1)
+    golden: int = Field(default=16, ge=1)
+
+
+class Recipe(Table):
+    """A whole run: network, data, training, pruning and what follows."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    description: str
+    seed: int = Field(default=0, ge=0)
+    model: ModelSource
+    data: Data
+    train: Train
+    prune: Prune
+    retrain: Retrain
+    export: Export = Export()
+    tune: Tune = Tune()
+    measure: Measure = Measure()

@@ -1,0 +1,71 @@
+"""Finding a target by name or path, and completing it by what it extends."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from edgeprune.errors import UserError
+from edgeprune.shipped import shipped_directory
+from edgeprune.target.schema import Target
+from edgeprune.toml_file import read_toml, validate
+
+
+def list_targets() -> dict[str, Path]:
+    """Return target files by name: ``./targets`` first, then those that come with the package."""
+    found: dict[str, Path] = {}
+    for directory in (Path("targets"), shipped_directory("targets")):
+        for path in sorted(directory.glob("*.toml")):
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def find_target(name_or_path: str) -> Target:
+    """Return the target called ``name_or_path`` (a name, or a path ending in ``.toml``).
+
+    Raises:
+        UserError: no such target (the nearest names are given), or its file is not valid.
+    """
+    path = _locate(name_or_path)
+    merged = _merge_chain(path, seen=())
+    merged["name"] = path.stem
+    target = validate(Target, merged, str(path))
+    if target.emulated and target.emulator is None:
+        raise UserError(f"{path}: emulator: required because transport is 'qemu'")
+    return target
+
+
+def _locate(name_or_path: str) -> Path:
+    if name_or_path.endswith(".toml"):
+        return Path(name_or_path)
+    known = list_targets()
+    if name_or_path in known:
+        return known[name_or_path]
+    close = difflib.get_close_matches(name_or_path, known, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+    raise UserError(f"target {name_or_path!r}: no such target; {hint}")
+
+
+def _merge_chain(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    if path in seen:
+        raise UserError(f"{path}: extends: the chain {' -> '.join(p.stem for p in (*seen, path))} never ends")
+    own = read_toml(path)
+    if "name" in own:
+        raise UserError(f"{path}: name: the file's name is the target's name; remove this key")
+    parent = own.pop("extends", None)
+    if parent is None:
+        return own
+    if not isinstance(parent, str):
+        raise UserError(f"{path}: extends: a target's name is wanted, not {parent!r}")
+    beside = path.parent / f"{parent}.toml"
+    base = _merge_chain(beside if beside.is_file() else _locate(parent), (*seen, path))
+    return _overlay(base, own)
+
+
+def _overlay(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in own.items():
+        below = merged.get(key)
+        merged[key] = _overlay(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
