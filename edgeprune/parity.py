@@ -29,9 +29,7 @@ class Parity:
         return asdict(self)
 
 
-def compare(
-    expected: NDArray[np.generic], actual: NDArray[np.generic], *, border: str, tolerance: float
-) -> Parity:
+def compare(expected: NDArray[np.generic], actual: NDArray[np.generic], *, border: str, tolerance: float) -> Parity:
     """Compare two arrays of equal shape and return the errors found.
 
     ``border`` names the two sides ("torch | onnxruntime"), ``tolerance`` bounds the relative error.

@@ -89,9 +89,7 @@ class Prune(Table):
     """
 
     granularity: Literal["channel", "weight"] = "channel"
-    criterion: Literal[
-        "l1", "l2", "bn-scale", "taylor", "activation-mean", "apoz", "geometric-median", "random"
-    ] = "l1"
+    criterion: Literal["l1", "l2", "bn-scale", "taylor", "activation-mean", "apoz", "geometric-median", "random"] = "l1"
     scope: Literal["uniform", "global"] = "uniform"
     schedule: Literal["one-shot", "iterative", "cubic"] = "iterative"
     rounds: int = Field(default=3, ge=1)
