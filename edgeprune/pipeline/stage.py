@@ -8,7 +8,6 @@ key goes on from what lies there, and any other key starts it afresh.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -65,8 +64,7 @@ def run_stage(root: Path, stage: Stage, progress: Progress) -> StageResult:
     started = time.monotonic()
     stage.work(partial, progress)
     seconds = round(time.monotonic() - started, 3)
-    (partial / _KEY).unlink()
-    record = {"name": stage.name, "key": key, **facts, "seconds": seconds, "outputs": hash_tree(partial)}
+    record = {"name": stage.name, "key": key, **facts, "seconds": seconds, "outputs": _outputs(partial)}
     write_json(partial / RECORD, record)
     _promote_finished(partial, final, key)
     return StageResult(stage.name, final, key, ran=True, seconds=seconds)
@@ -85,6 +83,11 @@ def _facts(stage: Stage) -> dict[str, Any]:
         "settings": dict(stage.settings),
         "code": hash_own_code(*stage.code),
     }
+
+
+def _outputs(directory: Path) -> dict[str, str]:
+    outputs = hash_tree(directory)
+    return {name: digest for name, digest in outputs.items() if name not in (RECORD, _KEY)}
 
 
 def _prepare(partial: Path, key: str) -> None:
@@ -106,8 +109,9 @@ def _promote_finished(partial: Path, final: Path, key: str) -> None:
     if final.exists():
         trash = partial.with_name(partial.name + ".old")
         shutil.rmtree(trash, ignore_errors=True)
-        os.rename(final, trash)
-    os.rename(partial, final)
+        final.rename(trash)
+    partial.rename(final)
+    (final / _KEY).unlink(missing_ok=True)
     shutil.rmtree(partial.with_name(partial.name + ".old"), ignore_errors=True)
 
 
@@ -115,9 +119,7 @@ def _reusable(final: Path, key: str, progress: Progress, name: str) -> float | N
     record = _read_record(final)
     if record is None or record.get("key") != key:
         return None
-    outputs = hash_tree(final)
-    outputs.pop(RECORD, None)
-    if outputs != record["outputs"]:
+    if _outputs(final) != record["outputs"]:
         progress.note(f"{name}: its files are not the ones it wrote; computing it again")
         return None
     return float(record["seconds"])

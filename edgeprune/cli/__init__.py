@@ -1,0 +1,1 @@
+"""The command line: each verb in its own file, which only parses, calls and shows."""

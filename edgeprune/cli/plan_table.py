@@ -1,0 +1,25 @@
+"""A pruning plan as a table for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_plan(plan: dict[str, Any]) -> None:
+    """Print layer, kind, channels before and after, and why a layer was kept whole."""
+    table = Table("layer", "kind", box=None, pad_edge=False)
+    for heading in ("before", "after"):
+        table.add_column(heading, justify="right")
+    table.add_column("pinned because")
+    for layer in plan["layers"]:
+        cells = (layer["name"], layer["kind"], str(layer["before"]), str(layer["after"]), layer["pinned"] or "")
+        table.add_row(*cells)
+    console = Console()
+    console.print(table)
+    for unit in ("channels", "parameters", "macs"):
+        before, after = plan[f"{unit}_before"], plan[f"{unit}_after"]
+        ratio = f" ({before / after:.1f}x fewer)" if after else ""
+        console.print(f"{unit}: {before:,} -> {after:,}{ratio}", highlight=False)

@@ -1,0 +1,55 @@
+"""What decides a stage's result beside its files: the recipe's parts, the user's own code, the packages."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from edgeprune.errors import UserError
+from edgeprune.pipeline.content_hash import hash_file, hash_listing, hash_user_code
+from edgeprune.recipe import Data, ModelSource, Recipe, Train
+
+
+def package_versions(*packages: str) -> dict[str, str]:
+    """Return the installed version of each package."""
+    return {package: version(package) for package in packages}
+
+
+def recipe_facts(recipe: Recipe, *parts: str) -> dict[str, Any]:
+    """Return the named parts of a recipe with the seed and the hashes of what they point to."""
+    facts: dict[str, Any] = {"seed": recipe.seed}
+    for part in parts:
+        value = getattr(recipe, part)
+        facts[part] = value.model_dump(mode="json")
+        facts[f"{part}.files"] = _pointed_to(value)
+    return facts
+
+
+def _pointed_to(part: object) -> dict[str, str | None]:
+    if isinstance(part, ModelSource):
+        found = {"factory": hash_user_code(part.factory)}
+        if part.weights is not None:
+            found["weights"] = _hash_existing("model.weights", Path(part.weights))
+        return found
+    if isinstance(part, Train) and part.fit is not None:
+        return {"fit": hash_user_code(part.fit)}
+    if isinstance(part, Data):
+        return _data_files(part)
+    return {}
+
+
+def _data_files(data: Data) -> dict[str, str | None]:
+    if data.factory is not None:
+        return {"factory": hash_user_code(data.factory)}
+    if data.path is not None:
+        return {"path": _hash_existing("data.path", Path(data.path))}
+    return {}  # named datasets are verified by their checksums whenever they are read
+
+
+def _hash_existing(key: str, path: Path) -> str:
+    if path.is_dir():
+        return hash_listing(path)
+    if path.is_file():
+        return hash_file(path)
+    raise UserError(f"{key}: {path}: no such file or directory")

@@ -1,0 +1,210 @@
+"""The stages of a run, each with what it reads and what decides its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeprune.pipeline.fingerprint import package_versions, recipe_facts
+from edgeprune.pipeline.stage import Stage
+from edgeprune.progress import Progress
+from edgeprune.recipe import Recipe
+from edgeprune.stages.variant import VARIANTS, Variant
+from edgeprune.target import Target
+
+_TRAINING_CODE = ("data", "models", "training", "stages/network", "user_code")
+_TVM_PACKAGES = ("apache-tvm", "apache-tvm-ffi")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recipe, the boards it is built for, and the directory its results lie in."""
+
+    recipe: Recipe
+    targets: tuple[Target, ...]
+    root: Path
+
+    @property
+    def model_name(self) -> str:
+        """The recipe's name as a C identifier."""
+        return self.recipe.name.replace("-", "_")
+
+
+# Each function imports its stage's work when the work is done: a run that has nothing to do imports neither
+# torch nor TVM.
+
+
+def train_stage(run: Run) -> Stage:
+    """Dense weights from the recipe's network and data."""
+
+    def work(out: Path, progress: Progress) -> None:
+        from edgeprune.stages.train import train
+
+        train(run.recipe, out, progress)
+
+    settings = recipe_facts(run.recipe, "model", "data", "train") | package_versions("torch", "numpy")
+    return Stage("train", work, settings=settings, code=(*_TRAINING_CODE, "stages/train"))
+
+
+def prune_stage(run: Run) -> Stage:
+    """Masked weights from rounds of pruning and retraining."""
+
+    def work(out: Path, progress: Progress) -> None:
+        from edgeprune.stages.prune import prune
+
+        prune(run.recipe, run.root / "train", out, progress)
+
+    settings = recipe_facts(run.recipe, "model", "data", "prune", "retrain") | package_versions("torch", "numpy")
+    code = (*_TRAINING_CODE, "pruning", "stages/prune")
+    return Stage("prune", work, inputs={"train": run.root / "train"}, settings=settings, code=code)
+
+
+def compact_stage(run: Run) -> Stage:
+    """A smaller dense network that computes what the masked one does."""
+
+    def work(out: Path, progress: Progress) -> None:
+        from edgeprune.stages.compact import compact
+
+        compact(run.recipe, run.root / "prune", out, progress)
+
+    settings = recipe_facts(run.recipe, "model") | {"granularity": run.recipe.prune.granularity}
+    code = ("pruning", "stages/compact", "stages/network", "models")
+    return Stage("compact", work, inputs={"prune": run.root / "prune"}, settings=settings, code=code)
+
+
+def export_stage(run: Run) -> Stage:
+    """Dense and pruned network as ONNX, and the golden inputs with ONNX Runtime's outputs."""
+
+    def work(out: Path, progress: Progress) -> None:
+        from edgeprune.stages.export import export
+
+        export(run.recipe, run.root / "train", run.root / "compact", out, progress)
+
+    settings = recipe_facts(run.recipe, "model", "data", "export") | {"golden": run.recipe.measure.golden}
+    settings |= package_versions("torch", "onnx", "onnxscript", "onnxruntime")
+    inputs = {"train": run.root / "train", "compact": run.root / "compact"}
+    code = ("stages/export", "stages/network", "exporting", "models", "data")
+    return Stage("export", work, inputs=inputs, settings=settings, code=code)
+
+
+def lower_stage(run: Run, target: Target, variant: Variant) -> Stage:
+    """The fused, laid-out Relax module that tuning and building start from."""
+    network = run.root / "export" / f"{variant}.onnx"
+
+    def work(out: Path, progress: Progress) -> None:
+        from edgeprune.stages.lower import lower
+
+        lower(network, target, out, progress)
+
+    settings = _cpu_facts(target) | package_versions(*_TVM_PACKAGES)
+    code = ("lowering", "stages/lower")
+    return Stage(f"lower/{target.name}/{variant}", work, inputs={"onnx": network}, settings=settings, code=code)
+
+
+def tune_stage(run: Run, target: Target, variant: Variant) -> Stage:
+    """The tuning records of one network on one board."""
+    lowered = run.root / "lower" / target.name / variant
+
+    def work(out: Path, progress: Progress) -> None:
+        from edgeprune.stages.tune import tune
+
+        tune(lowered, target, run.recipe.tune, run.recipe.seed, out, progress)
+
+    settings: dict[str, Any] = {"tune": run.recipe.tune.model_dump(mode="json"), "seed": run.recipe.seed}
+    settings |= _cpu_facts(target) | {"transport": target.transport} | package_versions(*_TVM_PACKAGES)
+    code = ("tuning", "lowering", "stages/tune")
+    return Stage(f"tune/{target.name}/{variant}", work, inputs={"lower": lowered}, settings=settings, code=code)
+
+
+def build_stage(run: Run, target: Target, variant: Variant) -> Stage:
+    """Library, header, shared library, self-checking executable and manifest."""
+    lowered = run.root / "lower" / target.name / variant
+    tuned = run.root / "tune" / target.name / variant
+    export = run.root / "export"
+
+    def work(out: Path, progress: Progress) -> None:
+        from edgeprune.stages.build import build
+
+        build(lowered, tuned, export, target, variant, f"{run.model_name}_{variant}", out, progress)
+
+    inputs = {"lower": lowered, "tune": tuned, "golden": export / "golden.safetensors"}
+    settings = target.model_dump(mode="json", include={"cpu", "toolchain", "memory_mib"})
+    settings |= {"model": run.model_name} | package_versions("ziglang", *_TVM_PACKAGES)
+    code = ("lowering", "artifact", "toolchain", "measuring", "stages/build")
+    return Stage(f"build/{target.name}/{variant}", work, inputs=inputs, settings=settings, code=code)
+
+
+def measure_stage(run: Run, target: Target) -> Stage:
+    """Both artifacts of one board run there: checked, then timed or counted."""
+    build = run.root / "build" / target.name
+    golden = run.root / "export" / "golden.safetensors"
+
+    def work(out: Path, progress: Progress) -> None:
+        from edgeprune.stages.measure import measure
+
+        measure(build, golden, target, run.recipe.measure, out, progress)
+
+    inputs = {variant: build / variant for variant in VARIANTS} | {"golden": golden}
+    settings = {"measure": run.recipe.measure.model_dump(mode="json"), "target": target.model_dump(mode="json")}
+    settings["emulator"] = _emulator_facts(target)
+    code = ("measuring", "emulation", "stages/measure")
+    return Stage(f"measure/{target.name}", work, inputs=inputs, settings=settings, code=code)
+
+
+def evaluate_stage(run: Run) -> Stage:
+    """Test accuracy, read once: of the ONNX files, and of the binaries that run on this machine."""
+    local = tuple(target for target in run.targets if not target.emulated)
+
+    def work(out: Path, progress: Progress) -> None:
+        from edgeprune.stages.evaluate import evaluate
+
+        evaluate(run.recipe, run.root / "export", run.root / "build", local, out, progress)
+
+    inputs = {"export": run.root / "export"}
+    inputs |= {f"build/{target.name}": run.root / "build" / target.name for target in local}
+    settings = recipe_facts(run.recipe, "data") | package_versions("onnxruntime")
+    return Stage("evaluate", work, inputs=inputs, settings=settings, code=("data", "measuring", "stages/evaluate"))
+
+
+def report_stage(run: Run) -> Stage:
+    """The report of everything above."""
+
+    def work(out: Path, progress: Progress) -> None:
+        from edgeprune.stages.report import report
+
+        report(run, out, progress)
+
+    names = ("train", "prune", "compact", "export", "evaluate")
+    inputs = {name: run.root / name for name in names}
+    for target in run.targets:
+        for kind in ("lower", "tune", "build", "measure"):
+            inputs[f"{kind}/{target.name}"] = run.root / kind / target.name
+    settings = {"recipe": run.recipe.model_dump(mode="json"), "targets": [target.name for target in run.targets]}
+    return Stage("report", work, inputs=inputs, settings=settings, code=("reporting", "stages/report"))
+
+
+def _cpu_facts(target: Target) -> dict[str, Any]:
+    facts: dict[str, Any] = {"cpu": target.cpu.model_dump(mode="json")}
+    if target.cpu.name == "native":
+        facts["machine"] = _machine_cpu()
+    return facts
+
+
+def _machine_cpu() -> str:
+    """Return what tells this machine's CPU from another's, so that a run directory moved elsewhere is rebuilt."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "unknown"
+    wanted = ("model name", "flags", "Features", "CPU part")
+    return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
+
+
+def _emulator_facts(target: Target) -> str | None:
+    """Return which emulator would run: finding one later must not leave an old "not run" standing."""
+    if target.emulator is None:
+        return None
+    from edgeprune.emulation import emulator_identity
+
+    return emulator_identity(target.emulator.program)

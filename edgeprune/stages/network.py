@@ -1,0 +1,64 @@
+"""Making the recipe's network, with or without weights from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from edgeprune.errors import UserError
+from edgeprune.recipe import ModelSource
+from edgeprune.user_code import load_callable
+
+
+def build_network(source: ModelSource, seed: int) -> nn.Module:
+    """Return the network the recipe names, initialised from ``seed`` and then from ``source.weights`` if given.
+
+    Raises:
+        UserError: the factory cannot be found or does not return an ``nn.Module``, or the weights do not fit it.
+    """
+    factory = load_callable(source.factory)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            network = factory(**source.args)
+        except TypeError as error:
+            raise UserError(f"model.args: {source.factory} does not take them: {error}") from error
+    if not isinstance(network, nn.Module):
+        raise UserError(f"model.factory: {source.factory} returned {type(network).__name__}, not a torch.nn.Module")
+    if source.weights is not None:
+        load_weights(network, Path(source.weights))
+    return network
+
+
+def example_input(source: ModelSource, batch: int = 1) -> Tensor:
+    """Return a seeded standard-normal batch of the recipe's input shape: ``(batch, *input_shape)``."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(batch, *source.input_shape, generator=generator)
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Load a safetensors state dict.
+
+    Raises:
+        UserError: the file is missing, is not safetensors, or its names or shapes are not the network's.
+    """
+    try:
+        network.load_state_dict(load_file(path), strict=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except SafetensorError as error:
+        raise UserError(f"{path}: not a safetensors file: {error}") from None
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: does not fit the network: {reason}") from None
+
+
+def save_weights(network: nn.Module, path: Path) -> None:
+    """Write the network's state dict as safetensors, through a temporary name."""
+    temporary = path.with_name(path.name + ".tmp")
+    save_file({name: value.detach().contiguous().cpu() for name, value in network.state_dict().items()}, temporary)
+    temporary.replace(path)
