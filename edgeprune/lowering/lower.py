@@ -1,0 +1,51 @@
+"""From ONNX to fused kernels: the passes before tuning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tvm
+from tvm.relax import transform
+
+from edgeprune.errors import StageFailure
+from edgeprune.lowering.import_onnx import import_onnx
+from edgeprune.lowering.llvm_target import tvm_target
+from edgeprune.lowering.model import Lowered
+from edgeprune.target import Target
+
+# Channels innermost make every kernel's inner loop contiguous; weights follow so that output channels are innermost.
+_LAYOUT = {"relax.nn.conv2d": ["NHWC", "HWIO"]}
+
+
+def lower(path: Path, target: Target) -> Lowered:
+    """Return the network in ``path`` as fused kernels for ``target``, ready for tuning and scheduling.
+
+    Raises:
+        UserError: what `import_onnx` refuses, or a CPU that LLVM does not know.
+        StageFailure: a pass of TVM failed on a network it should accept.
+    """
+    imported = import_onnx(path)
+    try:
+        with tvm_target(target):
+            module = tvm.ir.transform.Sequential(_passes())(imported.module)
+    except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise StageFailure(f"{path}: TVM could not lower the network: {reason[-1]}") from error
+    return Lowered(module, imported.inputs, imported.outputs, imported.onnx_sha256, {})
+
+
+def _passes() -> list[tvm.ir.transform.Pass]:
+    return [
+        transform.DecomposeOpsForInference(),
+        transform.CanonicalizeBindings(),
+        transform.ConvertLayout(_LAYOUT),
+        transform.CanonicalizeBindings(),
+        transform.LegalizeOps(),
+        transform.AnnotateTIROpPattern(),
+        transform.FoldConstant(),
+        transform.FuseOps(),
+        transform.FuseTIR(),
+        transform.DeadCodeElimination(),
+        # Marks weights as free to be re-laid out; tuning and scheduling both depend on the mark.
+        transform.AttachAttrLayoutFreeBuffers(),
+    ]

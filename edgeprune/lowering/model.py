@@ -1,0 +1,113 @@
+"""What the lowering stage takes in and hands on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import tvm
+
+from edgeprune.errors import UserError
+
+_MODULE_FILE = "module.json"
+_DESCRIPTION_FILE = "lowered.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """A named input or output of a network: its static shape and its dtype in NumPy's spelling."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def elements(self) -> int:
+        """Return the number of elements."""
+        count = 1
+        for extent in self.shape:
+            count *= extent
+        return count
+
+    @classmethod
+    def from_json(cls, data: dict[str, object]) -> TensorSpec:
+        """Return the spec that ``asdict`` wrote."""
+        shape = data["shape"]
+        assert isinstance(shape, list)
+        return cls(str(data["name"]), tuple(int(extent) for extent in shape), str(data["dtype"]))
+
+
+@dataclass(frozen=True)
+class ImportedModel:
+    """An ONNX file, checked and turned into Relax: ``module["main"]`` takes the inputs in file order."""
+
+    path: Path
+    module: tvm.IRModule
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    onnx_sha256: str
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A network as fused kernels (TIR PrimFuncs) and a Relax ``main`` that calls them.
+
+    ``kernel_nodes`` names, for every kernel, the ONNX nodes it computes (or their outputs where a node has no name).
+    """
+
+    module: tvm.IRModule
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    onnx_sha256: str
+    kernel_nodes: dict[str, tuple[str, ...]]
+
+    def save(self, directory: Path) -> None:
+        """Write ``module.json`` and ``lowered.json`` into the existing ``directory``."""
+        _write(directory / _MODULE_FILE, tvm.ir.save_json(self.module))
+        description = {
+            "format": _FORMAT,
+            "inputs": [asdict(spec) for spec in self.inputs],
+            "outputs": [asdict(spec) for spec in self.outputs],
+            "onnx_sha256": self.onnx_sha256,
+            "kernel_nodes": self.kernel_nodes,
+        }
+        _write(directory / _DESCRIPTION_FILE, json.dumps(description, indent=2, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, directory: Path) -> Lowered:
+        """Return what ``save`` wrote into ``directory``.
+
+        Raises:
+            UserError: a file is missing, damaged, or of another format version.
+        """
+        try:
+            description = json.loads((directory / _DESCRIPTION_FILE).read_text(encoding="utf-8"))
+            if description["format"] != _FORMAT:
+                raise UserError(f"{directory}: format {description['format']} is not {_FORMAT}; run 'lower' again")
+            module = tvm.ir.load_json((directory / _MODULE_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError, tvm.error.InternalError) as error:
+            raise UserError(f"{directory}: not a lowered model ({error}); run 'lower' again") from None
+        return cls(
+            module=module,
+            inputs=tuple(TensorSpec.from_json(spec) for spec in description["inputs"]),
+            outputs=tuple(TensorSpec.from_json(spec) for spec in description["outputs"]),
+            onnx_sha256=description["onnx_sha256"],
+            kernel_nodes={name: tuple(nodes) for name, nodes in description["kernel_nodes"].items()},
+        )
+
+
+def task_module(lowered: Lowered) -> tvm.IRModule:
+    """Return the module whose kernels are tuning tasks.
+
+    Task extraction and the application of records must both start from here: a record is found by the structural
+    hash of its kernel, and one pass more on either side makes every look-up miss without a word.
+    """
+    return lowered.module
+
+
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
