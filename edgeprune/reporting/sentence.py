@@ -1,0 +1,52 @@
+"""The result in words: what pruning changed, for the network and for each target."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from edgeprune.reporting.headline import Ratio, accuracy_change, headline
+from edgeprune.reporting.model import Report
+from edgeprune.reporting.quantity import human, share
+
+
+def ratio_sentences(report: Report) -> list[str]:
+    """Return a sentence for the network and one for each target with a figure to compare."""
+    sentences = []
+    for target, ratios in groupby(headline(report), key=lambda ratio: ratio.target):
+        parts = _phrases([ratio for ratio in ratios if ratio.ratio.value is not None])
+        if target is None:
+            sentences.append(f"Pruned against dense: {', '.join([*parts, _accuracy(report)])}.")
+        elif parts:
+            sentences.append(f"{target}: {', '.join(parts)}.")
+    return sentences
+
+
+def verdict_sentences(report: Report) -> list[str]:
+    """Return a sentence for each verdict on a measurement, naming the targets and variants it holds for."""
+    places: dict[str, list[str]] = {}
+    for target in report.targets:
+        for result in target.variants:
+            for verdict in result.verdicts:
+                places.setdefault(verdict, []).append(f"{target.name} {result.variant}")
+    return [f"Verdict on {', '.join(where)}: {verdict}." for verdict, where in places.items()]
+
+
+def _phrases(ratios: list[Ratio]) -> list[str]:
+    """Return a phrase per run of ratios with the same provenance, which is named once at its end."""
+    return [
+        f"{', '.join(map(_phrase, group))} ({provenance})"
+        for provenance, group in groupby(ratios, key=lambda ratio: ratio.ratio.provenance)
+    ]
+
+
+def _phrase(ratio: Ratio) -> str:
+    assert ratio.ratio.value is not None
+    return f"{share(ratio.ratio.value)} of the {ratio.name}"
+
+
+def _accuracy(report: Report) -> str:
+    change = accuracy_change(report)
+    if change.value is None:
+        return f"test accuracy not compared ({change.reason})"
+    dense, pruned = report.dense.test.percent, report.pruned.test.percent
+    return f"test accuracy {human(dense)} -> {human(pruned)}, {human(change)} ({change.provenance})"
