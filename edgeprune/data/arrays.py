@@ -11,8 +11,8 @@ class ArrayDataset(Dataset[tuple[Tensor, int]]):
     """Samples and labels in memory, normalised when they are read.
 
     ``samples`` is ``[N, ...]``, uint8 (scaled to [0, 1] by 1/255) or float32 (taken as already in [0, 1]); one that is
-    read is ``(x - mean) / std`` in float32. ``labels`` is int64 ``[N]``. Bytes stay bytes until they are read: a quarter of
-    the memory, for a conversion that costs nothing beside a training step.
+    read is ``(x - mean) / std`` in float32. ``labels`` is int64 ``[N]``. Bytes stay bytes until they are read: a
+    quarter of the memory, for a conversion that costs nothing beside a training step.
     """
 
     def __init__(self, samples: Tensor, labels: Tensor, *, mean: float = 0.0, std: float = 1.0) -> None:

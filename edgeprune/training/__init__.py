@@ -1,0 +1,9 @@
+"""Training: a fixed loop whose behaviour comes in as settings and callbacks."""
+
+from edgeprune.training.callbacks import Callback
+from edgeprune.training.evaluate import Accuracy, evaluate
+from edgeprune.training.history import Epoch, History
+from edgeprune.training.loop import fit
+from edgeprune.training.masks import MaskCallback
+
+__all__ = ["Accuracy", "Callback", "Epoch", "History", "MaskCallback", "evaluate", "fit"]

@@ -1,0 +1,35 @@
+"""How behaviour is added to the training loop, which itself never changes."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.optim import Optimizer
+
+from edgeprune.training.history import Epoch
+
+
+class Callback:
+    """Hooks of the training loop; the base class does nothing in each.
+
+    A callback must not carry state from one epoch to the next: after an interruption the loop continues with a fresh
+    one. ``fingerprint`` is part of what a checkpoint must match to be continued from.
+    """
+
+    def fingerprint(self) -> str:
+        """Return a text that changes when the callback would act differently."""
+        return type(self).__qualname__
+
+    def on_train_start(self, model: nn.Module) -> None:
+        """Called before the first step, also when an interrupted phase continues."""
+
+    def on_epoch_start(self, model: nn.Module, epoch: int) -> None:
+        """Called before each epoch (numbered from 1)."""
+
+    def on_step_end(self, model: nn.Module, optimizer: Optimizer, step: int) -> None:
+        """Called after the optimizer's update; ``step`` counts from 0 over the whole phase."""
+
+    def on_epoch_end(self, model: nn.Module, epoch: Epoch) -> None:
+        """Called after each epoch's validation."""
+
+    def on_train_end(self, model: nn.Module) -> None:
+        """Called once, after the last epoch."""

@@ -1,0 +1,75 @@
+"""Keeping pruned entries at exactly zero while a network trains."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from edgeprune.errors import StageFailure, UserError
+from edgeprune.training.callbacks import Callback
+
+
+class MaskCallback(Callback):
+    """Holds the entries of parameters at zero where a mask is False, whatever the optimizer does.
+
+    ``masks`` maps a parameter's name to a bool tensor of its shape. The mask is applied after every update rather than
+    to the gradient, because momentum and weight decay move an entry without one.
+    """
+
+    def __init__(self, masks: Mapping[str, Tensor]) -> None:
+        for name, mask in masks.items():
+            if mask.dtype != torch.bool:
+                raise TypeError(f"mask of {name}: must be bool, not {mask.dtype}")
+        self._masks = dict(masks)
+        self._dropped = {name: ~mask for name, mask in masks.items()}
+
+    def fingerprint(self) -> str:
+        """Return a hash of all masks."""
+        digest = hashlib.sha256()
+        for name, mask in sorted(self._masks.items()):
+            digest.update(name.encode() + b"\0" + mask.numpy(force=True).tobytes())
+        return f"{super().fingerprint()} {digest.hexdigest()}"
+
+    @torch.no_grad()
+    def apply(self, model: nn.Module) -> None:
+        """Set the masked entries to zero.
+
+        Raises:
+            UserError: a masked parameter is missing or has another shape.
+        """
+        parameters = dict(model.named_parameters())
+        for name, dropped in self._dropped.items():
+            parameter = parameters.get(name)
+            if parameter is None or parameter.shape != dropped.shape:
+                found = "missing" if parameter is None else f"of shape {tuple(parameter.shape)}"
+                raise UserError(f"parameter {name!r} with a mask of {tuple(dropped.shape)} is {found} in the network")
+            # Not a product: zero times a value that is not finite would not be zero.
+            parameter.masked_fill_(dropped, 0.0)
+
+    def verify(self, model: nn.Module) -> None:
+        """Check that every masked entry is zero.
+
+        Raises:
+            StageFailure: one is not; names the parameter and how many.
+        """
+        parameters = dict(model.named_parameters())
+        for name, dropped in self._dropped.items():
+            alive = int(torch.count_nonzero(parameters[name].detach()[dropped]))
+            if alive:
+                raise StageFailure(f"parameter {name!r}: {alive} masked entries are not zero")
+
+    def on_train_start(self, model: nn.Module) -> None:
+        """Apply the masks."""
+        self.apply(model)
+
+    def on_step_end(self, model: nn.Module, optimizer: Optimizer, step: int) -> None:
+        """Apply the masks."""
+        self.apply(model)
+
+    def on_train_end(self, model: nn.Module) -> None:
+        """Verify the masks."""
+        self.verify(model)
