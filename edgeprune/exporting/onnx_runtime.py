@@ -1,0 +1,37 @@
+"""Running an ONNX file in ONNX Runtime, the reference every later border is held against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from edgeprune.errors import StageFailure
+
+
+def run_onnx(path: Path, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the network's output for each record: ``(N, *input)`` to ``(N, *output)``.
+
+    The file has one input and one output with a batch of 1; records are run one after the other on one thread.
+
+    Raises:
+        StageFailure: ONNX Runtime refuses the file, or it has several inputs or outputs.
+    """
+    session = _session(path)
+    sources, sinks = session.get_inputs(), session.get_outputs()
+    if len(sources) != 1 or len(sinks) != 1:
+        raise StageFailure(f"{path}: has {len(sources)} inputs and {len(sinks)} outputs; one of each is expected here")
+    name = sources[0].name
+    return np.concatenate([session.run(None, {name: record[np.newaxis]})[0] for record in inputs])
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a dozen classes without a common base of its own
+        raise StageFailure(f"{path}: ONNX Runtime refuses it: {error}") from error
