@@ -51,7 +51,9 @@ def validate(model: type[ModelT], data: dict[str, Any], source: str) -> ModelT:
 
 
 def _first_error(model: type[BaseModel], error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    # A misspelt key shows up twice, as unknown and as missing: the unknown one names the mend.
+    first = next((entry for entry in errors if entry["type"] == "extra_forbidden"), errors[0])
     key = ".".join(str(part) for part in first["loc"]) or "(file)"
     kind = first["type"]
     if kind == "extra_forbidden":
@@ -60,6 +62,8 @@ def _first_error(model: type[BaseModel], error: ValidationError) -> str:
         return f"{key}: this key is required"
     if kind == "value_error":
         return f"{key}: {first['ctx']['error']}"
+    if kind in ("model_type", "dict_type"):
+        return f"{key}: a table is wanted, not {first['input']!r}"
     message = first["msg"][0].lower() + first["msg"][1:]
     return f"{key}: {message}, not {first['input']!r}"
 

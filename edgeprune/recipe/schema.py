@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from edgeprune.toml_file import Table
+
+
+def _callable_spec(spec: str) -> str:
+    if not re.fullmatch(r".+:[A-Za-z_][A-Za-z0-9_.]*", spec):
+        raise ValueError(f"write it as package.module:callable or path/to/file.py:callable, not {spec!r}")
+    return spec
+
+
+def _recipe_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        raise ValueError(f"lower-case letters, digits and dashes only, not {name!r}")
+    return name
+
+
+CallableSpec = Annotated[str, AfterValidator(_callable_spec)]
 
 
 class ModelSource(Table):
@@ -17,7 +33,7 @@ class ModelSource(Table):
     ``input_shape`` is one sample's shape (channels, height, width).
     """
 
-    factory: str = Field(pattern=r"^.+:[A-Za-z_][A-Za-z0-9_.]*$")
+    factory: CallableSpec
     args: dict[str, Any] = {}
     weights: str | None = None
     input_shape: list[int] = Field(min_length=1)
@@ -40,7 +56,7 @@ class Data(Table):
 
     source: Literal["mnist", "fashion-mnist", "folder", "npz", "import"]
     path: str | None = None
-    factory: str | None = Field(default=None, pattern=r"^.+:[A-Za-z_][A-Za-z0-9_.]*$")
+    factory: CallableSpec | None = None
     args: dict[str, Any] = {}
     validation: int = Field(ge=1)
     limit: int | None = Field(default=None, ge=1)
@@ -71,7 +87,7 @@ class Train(Table):
     l1: float = Field(default=0.0, ge=0)
     decay: Literal["constant", "cosine", "one-cycle"] = "cosine"
     augment_shift: int = Field(default=0, ge=0)
-    fit: str | None = Field(default=None, pattern=r"^.+:[A-Za-z_][A-Za-z0-9_.]*$")
+    fit: CallableSpec | None = None
 
 
 class Override(Table):
@@ -131,7 +147,7 @@ class Measure(Table):
 class Recipe(Table):
     """A whole run: network, data, training, pruning and what follows."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    name: Annotated[str, AfterValidator(_recipe_name)]
     description: str
     seed: int = Field(default=0, ge=0)
     model: ModelSource
