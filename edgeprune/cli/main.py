@@ -68,10 +68,11 @@ def entry() -> None:
     """Run the command line and exit: 0 done, 1 a failure, 2 the user's mistake, 130 interrupted."""
     debug = "--debug" in sys.argv[1:]
     argv = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    sys.exit(_run(argv, debug))
+    sys.exit(run_command(argv, debug))
 
 
-def _run(argv: list[str], debug: bool) -> int:
+def run_command(argv: list[str], debug: bool) -> int:
+    """Run one command line and return its exit code; errors are shown on standard error."""
     try:
         outcome = cli.main(args=argv, prog_name="edgeprune", standalone_mode=False)
         return outcome if isinstance(outcome, int) else 0

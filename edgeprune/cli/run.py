@@ -1,0 +1,44 @@
+"""`edgeprune run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgeprune.cli.options import json_option, print_json, recipe_arguments, target_option
+from edgeprune.cli.pipeline_verb import run_until
+
+
+@click.command("run")
+@recipe_arguments
+@target_option
+@json_option
+def command(
+    recipe_name: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    fresh: bool,
+    target_names: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Go the whole way of a recipe for one or more boards and show the result.
+
+    Stages whose inputs and settings did not change are kept; an interrupted run goes on where it was. A recipe with
+    import paths runs the code they name.
+
+    \b
+    Example:
+      edgeprune run recipes/lenet5-mnist.toml --target host --target rpi3 --set tune.trials=32
+    """
+    run, _ = run_until("report", recipe_name, overrides, out, fresh, target_names or ("host",))
+    from rich.console import Console
+
+    from edgeprune.reporting import print_table, read_report
+
+    report = read_report(run.root / "report" / "report.json")
+    if as_json:
+        print_json(report.to_json())
+        return
+    print_table(report, Console())
+    click.echo(f"report: {run.root / 'report' / 'report.html'}")
