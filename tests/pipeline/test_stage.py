@@ -116,14 +116,15 @@ def test_killed_between_the_two_renames_it_is_mended(tmp_path: Path) -> None:
     calls: list[int] = []
     run_stage(tmp_path, counting_stage(calls), SilentProgress())
     (tmp_path / ".partial").mkdir(exist_ok=True)
-    os.rename(tmp_path / "part/one", tmp_path / ".partial/part@one")
+    (tmp_path / "part/one").rename(tmp_path / ".partial/part@one")
     result = run_stage(tmp_path, counting_stage(calls), SilentProgress())
     assert (result.ran, calls) == (False, [0])
     assert (tmp_path / "part/one/result.txt").read_text() == "run 1"
 
 
 def test_two_processes_do_not_share_a_run_directory(tmp_path: Path) -> None:
-    with run_lock(tmp_path), pytest.raises(UserError, match=rf"another edgeprune \(process {os.getpid()}\)"), run_lock(tmp_path):
+    refusal = rf"another edgeprune \(process {os.getpid()}\)"
+    with run_lock(tmp_path), pytest.raises(UserError, match=refusal), run_lock(tmp_path):
         pass
     with run_lock(tmp_path):
         pass
