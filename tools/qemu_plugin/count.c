@@ -29,7 +29,7 @@ int qemu_plugin_version = EDGEPRUNE_PLUGIN_VERSION;
 static struct {
     uint64_t all, region;
     char padding[48];
-} counters[MAXIMUM_VCPUS];
+} counters[MAXIMUM_VCPUS] __attribute__((aligned(64)));
 
 static struct {
     char path[4096];
