@@ -4,5 +4,23 @@ from edgeprune.lowering.import_onnx import import_onnx
 from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.lower import lower
 from edgeprune.lowering.model import ImportedModel, Lowered, TensorSpec, task_module
+from edgeprune.lowering.program import Buffer, Copy, KernelCall, Program, Role, read_program
+from edgeprune.lowering.schedule import Scheduled, schedule
 
-__all__ = ["ImportedModel", "Lowered", "TensorSpec", "import_onnx", "lower", "task_module", "tvm_target"]
+__all__ = [
+    "Buffer",
+    "Copy",
+    "ImportedModel",
+    "KernelCall",
+    "Lowered",
+    "Program",
+    "Role",
+    "Scheduled",
+    "TensorSpec",
+    "import_onnx",
+    "lower",
+    "read_program",
+    "schedule",
+    "task_module",
+    "tvm_target",
+]

@@ -48,4 +48,7 @@ def _passes() -> list[tvm.ir.transform.Pass]:
         transform.DeadCodeElimination(),
         # Marks weights as free to be re-laid out; tuning and scheduling both depend on the mark.
         transform.AttachAttrLayoutFreeBuffers(),
+        # A reshape is a second name for a buffer: neither a kernel nor a tuning task.
+        transform.RewriteDataflowReshape(),
+        transform.DeadCodeElimination(),
     ]

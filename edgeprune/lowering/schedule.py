@@ -1,0 +1,121 @@
+"""Giving every kernel its loops: a tuned schedule where there is a record, the default one elsewhere."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import tvm
+from tvm import tirx
+from tvm.relax import transform
+from tvm.s_tir import meta_schedule
+
+from edgeprune.errors import StageFailure, UserError
+from edgeprune.lowering.default_schedule import default_schedule
+from edgeprune.lowering.llvm_target import tvm_target
+from edgeprune.lowering.model import Lowered, TensorSpec, task_module
+from edgeprune.progress import Progress, SilentProgress
+from edgeprune.target import Target
+
+_WORKLOADS = "database_workload.json"
+_RECORDS = "database_tuning_record.json"
+# The suffix that SplitLayoutRewritePreproc gives to a kernel whose weights it has moved out.
+_PREPACKED = "_prepacked"
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A lowered network whose kernels have loops, weights already in the layout these loops read.
+
+    ``tuned`` says for every kernel whether its schedule came from a tuning record.
+    """
+
+    module: tvm.IRModule
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    onnx_sha256: str
+    kernel_nodes: dict[str, tuple[str, ...]]
+    tuned: dict[str, bool]
+
+
+def schedule(
+    lowered: Lowered, target: Target, records: Path | None = None, *, progress: Progress | None = None
+) -> Scheduled:
+    """Return ``lowered`` with every kernel scheduled for ``target``.
+
+    ``records`` is a directory with a MetaSchedule JSON database made from `task_module` of the same network for the
+    same CPU (the database itself does not check the CPU).
+
+    Raises:
+        UserError: ``records`` holds no database.
+        StageFailure: a pass of TVM failed.
+    """
+    progress = progress or SilentProgress()
+    compiled_for = tvm_target(target)
+    module = task_module(lowered)
+    untouched = _kernels(module)
+    try:
+        with compiled_for:
+            if records is not None:
+                module = _apply_records(module, _database(records))
+            tuned = {name: not function.same_as(untouched[name]) for name, function in _kernels(module).items()}
+            module = _schedule_rest(module, tuned, compiled_for, progress)
+            module = tvm.ir.transform.Sequential(_passes())(module)
+    except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise StageFailure(f"scheduling for {target.name}: {reason[-1]}") from error
+    kept = {name: tuned[name.removesuffix(_PREPACKED)] for name in _kernels(module)}
+    nodes = {name: lowered.kernel_nodes.get(name.removesuffix(_PREPACKED), ()) for name in kept}
+    return Scheduled(module, lowered.inputs, lowered.outputs, lowered.onnx_sha256, nodes, kept)
+
+
+def _passes() -> list[tvm.ir.transform.Pass]:
+    return [
+        # What a schedule does to weights becomes a function of its own, computed here and now.
+        transform.SplitLayoutRewritePreproc(),
+        transform.FoldConstant(),
+        transform.CanonicalizeBindings(),
+        transform.DeadCodeElimination(),
+    ]
+
+
+def _kernels(module: tvm.IRModule) -> dict[str, tirx.PrimFunc]:
+    named = {variable.name_hint: function for variable, function in module.functions.items()}
+    return {name: function for name, function in sorted(named.items()) if isinstance(function, tirx.PrimFunc)}
+
+
+def _database(directory: Path) -> meta_schedule.database.Database:
+    workloads, records = directory / _WORKLOADS, directory / _RECORDS
+    for path in (workloads, records):
+        if not path.is_file():
+            raise UserError(f"{path}: no such file; 'tune' makes it")
+    for path in (workloads, records):
+        _check_lines(path)
+    return meta_schedule.database.JSONDatabase(str(workloads), str(records), module_equality="structural")
+
+
+def _check_lines(path: Path) -> None:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            json.loads(line)
+        except ValueError:
+            raise UserError(f"{path}: line {number} is damaged; remove it or tune again") from None
+
+
+def _apply_records(module: tvm.IRModule, database: meta_schedule.database.Database) -> tvm.IRModule:
+    with database:
+        return transform.MetaScheduleApplyDatabase(enable_warning=False)(module)
+
+
+def _schedule_rest(
+    module: tvm.IRModule, tuned: dict[str, bool], target: tvm.target.Target, progress: Progress
+) -> tvm.IRModule:
+    result = tvm.IRModule(dict(module.functions), attrs=module.attrs)
+    missing = [name for name, hit in tuned.items() if not hit]
+    progress.stage("default schedules", len(missing))
+    for name in missing:
+        variable = module.get_global_var(name)
+        result.update_func(variable, default_schedule(module[variable], target))
+        progress.advance(name)
+    return result
