@@ -1,0 +1,82 @@
+"""Writing a report: JSON, page and pictures, each complete or not there at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure as Canvas
+
+from edgeprune.reporting.document import to_json
+from edgeprune.reporting.model import Report
+from edgeprune.reporting.page import PagePlot, render_page
+from edgeprune.reporting.plots.accuracy_size import draw_accuracy_size
+from edgeprune.reporting.plots.latency import draw_latency
+from edgeprune.reporting.plots.layers import draw_layers
+from edgeprune.reporting.plots.overview import draw_overview
+from edgeprune.reporting.plots.render import inline_svg, png
+from edgeprune.reporting.plots.style import NARROW, WIDE, Layout
+
+
+@dataclass(frozen=True)
+class ReportFiles:
+    """The files of a written report."""
+
+    json: Path
+    html: Path
+    overview: Path
+    accuracy_size: Path
+    latency: Path
+    layers: Path
+
+
+@dataclass(frozen=True)
+class _Plot:
+    name: str
+    draw: Callable[[Report, Layout], Canvas]
+    label: str
+
+
+_PLOTS = (
+    _Plot("accuracy_size", draw_accuracy_size, "Accuracy over parameters along the pruning rounds"),
+    _Plot("latency", draw_latency, "Distribution of the measured latencies"),
+    _Plot("layers", draw_layers, "Channels or neurons kept in each layer"),
+)
+
+
+def write_report(report: Report, out: Path) -> ReportFiles:
+    """Write report.json, report.html and four PNGs into the directory ``out``, made if missing.
+
+    Each file is written under a temporary name and renamed; files already there are replaced.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    files = ReportFiles(
+        json=out / "report.json",
+        html=out / "report.html",
+        overview=out / "overview.png",
+        accuracy_size=out / "accuracy_size.png",
+        latency=out / "latency.png",
+        layers=out / "layers.png",
+    )
+    _write(files.overview, png(draw_overview(report)))
+    for plot in _PLOTS:
+        _write(getattr(files, plot.name), png(plot.draw(report, WIDE)))
+    plots = {plot.name: _page_plot(plot, report) for plot in _PLOTS}
+    _write(files.html, render_page(report, plots).encode())
+    _write(files.json, to_json(report).encode())
+    return files
+
+
+def _page_plot(plot: _Plot, report: Report) -> PagePlot:
+    wide, narrow = (
+        inline_svg(plot.draw(report, layout), f"{plot.name}-{size}", plot.label)
+        for layout, size in ((WIDE, "wide"), (NARROW, "narrow"))
+    )
+    return PagePlot(wide, narrow)
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.partial")
+    temporary.write_bytes(content)
+    temporary.replace(path)
