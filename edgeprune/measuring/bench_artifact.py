@@ -1,0 +1,63 @@
+"""What measuring needs of an artifact directory: its benchmark executable and the shapes of its tensors."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgeprune.errors import UserError
+
+
+@dataclass(frozen=True)
+class BenchArtifact:
+    """An artifact's benchmark executable.
+
+    ``model`` and ``variant`` ("dense", "pruned") as the manifest has them; the shapes are those of the network's
+    float32 inputs and outputs, batch included.
+    """
+
+    model: str
+    variant: str
+    executable: Path
+    input_shapes: tuple[tuple[int, ...], ...]
+    output_shapes: tuple[tuple[int, ...], ...]
+
+    @property
+    def input_elements(self) -> int:
+        """Values of one record: all inputs concatenated."""
+        return sum(math.prod(shape) for shape in self.input_shapes)
+
+    @property
+    def output_elements(self) -> int:
+        """Values of one answer: all outputs concatenated."""
+        return sum(math.prod(shape) for shape in self.output_shapes)
+
+    @staticmethod
+    def load(directory: Path) -> BenchArtifact:
+        """Read ``directory/manifest.json``.
+
+        Raises:
+            UserError: the directory holds no artifact, or one with other than float32 tensors.
+        """
+        manifest_file = directory / "manifest.json"
+        try:
+            manifest = json.loads(manifest_file.read_text())
+            model, variant = str(manifest["model"]), str(manifest["variant"])
+            tensors = [*manifest["inputs"], *manifest["outputs"]]
+            shapes = [tuple(int(size) for size in tensor["shape"]) for tensor in tensors]
+            kinds = {str(tensor["dtype"]) for tensor in tensors}
+        except FileNotFoundError as error:
+            raise UserError(f"{directory}: no artifact here (manifest.json is missing); build one first") from error
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{manifest_file}: not a manifest of edgeprune: {error!r}; build the artifact again"
+            ) from error
+        if kinds != {"float32"}:
+            raise UserError(f"{manifest_file}: tensors of {', '.join(sorted(kinds))}; only float32 can be measured")
+        executable = directory / f"{model}-bench"
+        if not executable.is_file():
+            raise UserError(f"{executable}: the benchmark executable is missing; build the artifact again")
+        inputs = len(manifest["inputs"])
+        return BenchArtifact(model, variant, executable, tuple(shapes[:inputs]), tuple(shapes[inputs:]))

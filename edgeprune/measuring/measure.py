@@ -1,0 +1,110 @@
+"""Measuring an artifact: timed on a real board, counted under an emulator."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+from edgeprune.emulation import InstructionCount, Unavailable
+from edgeprune.errors import StageFailure
+from edgeprune.measuring.bench_artifact import BenchArtifact
+from edgeprune.measuring.bench_run import BenchRun, read_bench_run
+from edgeprune.measuring.measurement import EmulatorUsed, Measurement, NotRun
+from edgeprune.measuring.open_transport import opened
+from edgeprune.measuring.qemu_transport import QemuTransport
+from edgeprune.measuring.statistics import summarise
+from edgeprune.measuring.transport import Transport
+from edgeprune.measuring.verdicts import judge
+from edgeprune.progress import Progress, SilentProgress
+from edgeprune.recipe.schema import Measure
+from edgeprune.target import Target
+
+TIMEOUT_S = 900.0
+
+
+def measure(
+    artifact_dir: Path,
+    target: Target,
+    settings: Measure,
+    *,
+    transport: Transport | None = None,
+    progress: Progress | None = None,
+    timeout: float = TIMEOUT_S,
+) -> Measurement | NotRun:
+    """Run the artifact's benchmark executable on ``target`` and return what it showed.
+
+    The golden check comes first in every run. A real board then runs ``settings.warmup`` untimed and
+    ``settings.samples`` timed inferences; an emulated one runs a single inference whose instructions are counted.
+    Without ``transport`` the target's own is opened, and closed again; a given one stays open.
+
+    Raises:
+        ParityError: the artifact computes wrong values on the board.
+        StageFailure: it could not run to its end there, within ``timeout`` seconds.
+        UserError: ``artifact_dir`` holds no artifact.
+    """
+    progress = progress or SilentProgress()
+    artifact = BenchArtifact.load(artifact_dir)
+    with opened(target, transport) as board:
+        if isinstance(board, Unavailable):
+            progress.note(f"{artifact.variant} on {target.name}: not run: {board.reason}")
+            return NotRun(artifact.model, artifact.variant, target.name, board)
+        executable = board.push(artifact.executable)
+        if isinstance(board, QemuTransport):
+            return _emulated(board, executable, artifact, target, timeout)
+        if board.emulated:
+            raise StageFailure(f"{target.name}: transport {board.name!r} emulates the CPU but counts no instructions")
+        return _measured(board, executable, artifact, target, settings, timeout)
+
+
+def _measured(
+    board: Transport, executable: str, artifact: BenchArtifact, target: Target, settings: Measure, timeout: float
+) -> Measurement:
+    options = ["--warmup", str(settings.warmup), "--samples", str(settings.samples)]
+    done = board.run([executable, *options], timeout=timeout)
+    run = read_bench_run(done, f"{artifact.model} ({artifact.variant}) on {target.name}")
+    _refuse_hidden_emulation(board, run, target)
+    latency = summarise(run.samples_ns)
+    return Measurement(
+        model=artifact.model,
+        variant=artifact.variant,
+        target=target.name,
+        provenance="measured",
+        transport=board.name,
+        check=run.check,
+        warmup=run.warmup,
+        latency=latency,
+        samples_ns=tuple(run.samples_ns.tolist()),
+        verdicts=judge(run.samples_ns, latency, run.environment, run.clock),
+        clock=run.clock,
+        environment=run.environment,
+    )
+
+
+def _refuse_hidden_emulation(board: Transport, run: BenchRun, target: Target) -> None:
+    """Linux may hand a foreign binary to QEMU by itself (binfmt_misc): the program then sees another machine."""
+    seen = run.environment["uname"]["machine"]
+    if board.name == "local" and seen != platform.machine():
+        raise StageFailure(
+            f"{target.name}: the program sees {seen}, but this machine is {platform.machine()}: it ran under an "
+            f"emulator, so its times mean nothing; set transport = 'qemu' in the target"
+        )
+
+
+def _emulated(
+    board: QemuTransport, executable: str, artifact: BenchArtifact, target: Target, timeout: float
+) -> Measurement:
+    """One warm-up is enough: there are no caches to warm, only code that runs once."""
+    done, counted = board.count([executable, "--warmup", "1", "--region"], timeout=timeout)
+    run = read_bench_run(done, f"{artifact.model} ({artifact.variant}) on emulated {target.name}")
+    return Measurement(
+        model=artifact.model,
+        variant=artifact.variant,
+        target=target.name,
+        provenance="emulated",
+        transport=board.name,
+        check=run.check,
+        warmup=run.warmup,
+        instructions=counted if isinstance(counted, InstructionCount) else None,
+        instructions_absent=counted if isinstance(counted, Unavailable) else None,
+        emulator=EmulatorUsed(board.qemu.program, board.qemu.version, board.cpu),
+    )

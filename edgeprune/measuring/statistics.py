@@ -1,0 +1,137 @@
+"""What a set of latency samples says: quantiles, spread, and how sure the median is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+P99_NEEDS = 100
+"""Samples below which a 99th percentile would only be the maximum under another name."""
+
+_RESAMPLES = 4000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A two-sided interval at ``confidence`` (0.95: 95 %)."""
+
+    low: float
+    high: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Statistics of ``n`` single-stream inferences; all values in nanoseconds.
+
+    ``p50`` is the median; ``p90`` and ``p99`` are samples that occurred (nearest rank); ``p99`` is ``None`` below
+    100 samples; ``std`` has n - 1 in its denominator and is 0 for a single sample.
+    """
+
+    n: int
+    min: float
+    p50: float
+    p90: float
+    p99: float | None
+    max: float
+    mean: float
+    std: float
+    p50_interval: Interval
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-able values."""
+        return asdict(self)
+
+
+def summarise(samples_ns: NDArray[np.generic], *, seed: int = 0) -> Latency:
+    """Return the statistics of samples in nanoseconds, shape ``(n,)`` with ``n >= 1``.
+
+    Raises:
+        ValueError: there is no sample.
+    """
+    values = _sorted_samples(samples_ns)
+    return Latency(
+        n=len(values),
+        min=float(values[0]),
+        p50=float(np.median(values)),
+        p90=nearest_rank(values, 0.90),
+        p99=nearest_rank(values, 0.99) if len(values) >= P99_NEEDS else None,
+        max=float(values[-1]),
+        mean=float(values.mean()),
+        std=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
+        p50_interval=median_interval(values, seed=seed),
+    )
+
+
+def nearest_rank(values: NDArray[np.generic], fraction: float) -> float:
+    """Return the smallest sample that at least ``fraction`` of the samples do not exceed."""
+    return float(np.quantile(np.asarray(values, dtype=np.float64), fraction, method="inverted_cdf"))
+
+
+def median_interval(
+    values: NDArray[np.generic], *, seed: int, confidence: float = 0.95, resamples: int = _RESAMPLES
+) -> Interval:
+    """Return the percentile-bootstrap interval of the median (Efron, 1979), the same for the same seed.
+
+    A bootstrap sample's median depends on one or two order statistics of its n uniform draws, and these follow Beta
+    distributions (David and Nagaraja, Order Statistics, 2.2): drawing them directly gives the same interval as
+    resampling all n values, in time that does not grow with n. Like any bootstrap of single values it takes them as
+    independent, which a slow drift is not.
+
+    Raises:
+        ValueError: there is no value.
+    """
+    ordered = _sorted_samples(values)
+    medians = _bootstrap_medians(ordered, np.random.default_rng(seed), resamples)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(medians, [tail, 1 - tail], method="inverted_cdf")
+    return Interval(float(low), float(high), confidence)
+
+
+def ratio_interval(
+    ratios: NDArray[np.generic], *, seed: int, confidence: float = 0.95, resamples: int = _RESAMPLES
+) -> Interval:
+    """Return the bootstrap interval of the median of per-round ratios, shape ``(rounds,)``: see `median_interval`."""
+    return median_interval(ratios, seed=seed, confidence=confidence, resamples=resamples)
+
+
+def drift(samples_ns: NDArray[np.generic]) -> float:
+    """Return by how much the last quarter's median exceeds the first quarter's, as a fraction of the latter.
+
+    Samples are in the order they were taken, shape ``(n,)`` with ``n >= 4``.
+    """
+    values = np.asarray(samples_ns, dtype=np.float64)
+    quarter = len(values) // 4
+    if quarter == 0:
+        raise ValueError(f"drift needs at least 4 samples, not {len(values)}")
+    first, last = float(np.median(values[:quarter])), float(np.median(values[-quarter:]))
+    if first == 0:
+        return 0.0 if last == 0 else float("inf")
+    return last / first - 1
+
+
+def _bootstrap_medians(
+    ordered: NDArray[np.float64], generator: np.random.Generator, resamples: int
+) -> NDArray[np.float64]:
+    n = len(ordered)
+    rank = (n + 1) // 2
+    lower = generator.beta(rank, n - rank + 1, resamples)
+    if n % 2 == 1:
+        return _draw(ordered, lower)
+    # The next order statistic is the least of the n - rank draws that fell above.
+    upper = lower + (1 - lower) * generator.beta(1, n - rank, resamples)
+    return (_draw(ordered, lower) + _draw(ordered, upper)) / 2
+
+
+def _draw(ordered: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+    return ordered[np.minimum((uniform * len(ordered)).astype(np.int64), len(ordered) - 1)]
+
+
+def _sorted_samples(samples: NDArray[np.generic]) -> NDArray[np.float64]:
+    values = np.sort(np.asarray(samples, dtype=np.float64).ravel())
+    if len(values) == 0:
+        raise ValueError("statistics of no samples")
+    return values
