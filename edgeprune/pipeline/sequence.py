@@ -205,6 +205,7 @@ def _emulator_facts(target: Target) -> str | None:
     """Return which emulator would run: finding one later must not leave an old "not run" standing."""
     if target.emulator is None:
         return None
-    from edgeprune.emulation import emulator_identity
+    from edgeprune.emulation import Unavailable, find_qemu
 
-    return emulator_identity(target.emulator.program)
+    found = find_qemu(target.emulator.program, cpu=target.emulator.cpu)
+    return found.reason if isinstance(found, Unavailable) else f"{found.program} {found.version}"
