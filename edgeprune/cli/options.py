@@ -18,7 +18,10 @@ target_option = click.option(
     "--target", "-t", "target_names", multiple=True, metavar="NAME", help="Board; may be repeated."
 )
 one_target_option = click.option("--target", "-t", "target_name", required=True, metavar="NAME", help="Board.")
-out_option = click.option("--out", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Where results go.")
+new_directory_option = click.option(
+    "--out", "-o", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Directory to write."
+)
+force_option = click.option("--force", is_flag=True, help="Replace what lies in the output directory.")
 
 
 def recipe_arguments(function: Function) -> Function:

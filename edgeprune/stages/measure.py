@@ -45,5 +45,5 @@ def _in_words(measurement: dict[str, Any]) -> str:
     if measurement["latency"] is not None:
         return f"{measurement['latency']['p50'] / 1000:.1f} us (median)"
     if measurement["instructions"] is not None:
-        return f"{measurement['instructions']['instructions']:,} instructions"
+        return f"{measurement['instructions']['region']:,} instructions"
     return "correct"
