@@ -1,0 +1,64 @@
+"""`edgeprune tune`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from edgeprune.cli.console_progress import console_progress
+from edgeprune.cli.options import force_option, json_option, new_directory_option, one_target_option, print_json
+from edgeprune.cli.whole_directory import whole_directory
+from edgeprune.recipe import Tune
+from edgeprune.target import find_target
+
+
+@click.command("tune")
+@click.argument("network", metavar="MODEL.onnx", type=click.Path(path_type=Path))
+@one_target_option
+@click.option(
+    "--trials", type=click.IntRange(min=0), default=Tune().trials, show_default=True, help="Candidates to time."
+)
+@click.option("--seconds", type=float, default=Tune().seconds, show_default=True, help="Start none after this time.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search.")
+@new_directory_option
+@force_option
+@json_option
+def command(
+    network: Path,
+    target_name: str,
+    trials: int,
+    seconds: float,
+    seed: int,
+    out: Path,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Search fast kernels for an ONNX file on a board; `build --tuned` takes the result.
+
+    Trials go to the database in the cache at once: an interrupted search goes on, and the same call again makes none.
+
+    \b
+    Example:
+      edgeprune tune model.onnx --target host --trials 128 --out tuned/
+    """
+    target = find_target(target_name)
+    from edgeprune.stages.lower import lower
+    from edgeprune.stages.tune import RESULT, tune
+
+    with whole_directory(out, force=force) as partial, console_progress() as progress:
+        (partial / "lowered").mkdir()
+        lower(network, target, partial / "lowered", progress)
+        tune(partial / "lowered", target, Tune(trials=trials, seconds=seconds), seed, partial, progress)
+    found = json.loads((out / RESULT).read_text(encoding="utf-8"))
+    if as_json:
+        print_json(found)
+        return
+    for kernel in found["kernels"]:
+        best = "-" if kernel["best_us"] is None else f"{kernel['best_us']:.2f} us"
+        trial_count = kernel["trials"] + kernel["reused"]
+        failed = sum(kernel["failures"].values())
+        click.echo(f"{kernel['name']:<40} {trial_count:>5} trials {failed:>4} failed  best {best}")
+    if found["note"]:
+        click.echo(found["note"])
