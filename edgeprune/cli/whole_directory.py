@@ -10,6 +10,9 @@ from pathlib import Path
 
 from edgeprune.errors import UserError
 
+# What the first file of each kind of output is called: --force must not take away a directory of somebody else's.
+_OWN_FILES = ("manifest.json", "lowered.json", "tuning.json", "stage.json")
+
 
 @contextmanager
 def whole_directory(out: Path, *, force: bool) -> Iterator[Path]:
@@ -22,6 +25,8 @@ def whole_directory(out: Path, *, force: bool) -> Iterator[Path]:
         raise UserError(f"{out}: is a file; --out names a directory")
     if out.is_dir() and any(out.iterdir()) and not force:
         raise UserError(f"{out}: holds something already; --force replaces it")
+    if out.is_dir() and any(out.iterdir()) and not any((out / name).is_file() for name in _OWN_FILES):
+        raise UserError(f"{out}: --force: nothing of edgeprune's lies there; it is left alone")
     try:
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.absolute().parent))
