@@ -1,0 +1,28 @@
+"""Pruning any network: what is coupled, what matters least, and removal that is exact."""
+
+from edgeprune.pruning.compact import compact, compact_like
+from edgeprune.pruning.coupling import Coupling, trace_coupling
+from edgeprune.pruning.criteria import CRITERIA, Evidence
+from edgeprune.pruning.make_plan import make_plan
+from edgeprune.pruning.masks import Masks, plan_masks
+from edgeprune.pruning.plan import LayerPlan, Plan
+from edgeprune.pruning.prune import PruneResult, prune
+from edgeprune.pruning.size import count_macs, count_parameters
+
+__all__ = [
+    "CRITERIA",
+    "Coupling",
+    "Evidence",
+    "LayerPlan",
+    "Masks",
+    "Plan",
+    "PruneResult",
+    "compact",
+    "compact_like",
+    "count_macs",
+    "count_parameters",
+    "make_plan",
+    "plan_masks",
+    "prune",
+    "trace_coupling",
+]

@@ -1,0 +1,116 @@
+"""How much each group loses: the same everywhere or by one ranking, counted in channels, parameters or MACs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from edgeprune.errors import UserError
+from edgeprune.pruning.groups import Group
+from edgeprune.pruning.labels import Flags
+from edgeprune.pruning.size import Size
+from edgeprune.recipe import Prune
+
+Level = Callable[[float], list[int]]
+"""From a level between 0 and 1 to the number of sets each group loses; it never falls as the level rises."""
+
+
+def allocate(groups: Sequence[Group], settings: Prune, amount: float, size: Size, set_count: int) -> Flags:
+    """Return which sets stay so that ``amount`` of the settings' unit goes.
+
+    With unit ``channels`` the amount is a fraction of the channels that can go (of every group, or of all groups
+    ranked together); with ``parameters`` and ``macs`` it is a fraction of the whole network's, reached from above as
+    nearly as whole channels allow. Overrides are fractions of a group's channels at the full amount, in proportion
+    at a smaller one.
+
+    Raises:
+        UserError: parameters or MACs cannot be reduced that far.
+    """
+    scale = amount / settings.amount
+    level = _uniform(groups, scale) if settings.scope == "uniform" else _ranked(groups, scale)
+
+    def keep_of(counts: Sequence[int]) -> Flags:
+        keep = np.ones(set_count, dtype=np.bool_)
+        for group, count in zip(groups, counts, strict=True):
+            keep[group.order[:count]] = False
+        return keep
+
+    if settings.unit == "channels":
+        return keep_of(level(amount))
+    measure = size.parameters if settings.unit == "parameters" else size.macs
+    full = measure(np.ones(set_count, dtype=np.bool_))
+    most = full - full * amount
+
+    def fits(counts: Sequence[int]) -> bool:
+        return measure(keep_of(counts)) <= most
+
+    if not fits(level(1.0)):
+        reached = 1 - measure(keep_of(level(1.0))) / full
+        raise UserError(
+            f"prune.amount: {amount:g} of the {settings.unit} cannot be removed, {reached:.4f} is the most; "
+            "ask for less, or loosen min_channels, round_to, exclude or override"
+        )
+    return keep_of(_give_back(groups, _least(level, fits), fits))
+
+
+def _uniform(groups: Sequence[Group], scale: float) -> Level:
+    def level(fraction: float) -> list[int]:
+        return [
+            group.for_fraction(fraction if group.amount is None else min(group.amount * scale, 1.0)) for group in groups
+        ]
+
+    return level
+
+
+def _ranked(groups: Sequence[Group], scale: float) -> Level:
+    """One ranking over all groups without an amount of their own; what is gone already comes first."""
+    ranking = sorted(
+        (place >= group.gone, float(group.scores[place]), number, place)
+        for number, group in enumerate(groups)
+        if group.amount is None
+        for place in range(len(group.order))
+    )
+    removed = np.cumsum([0, *(_channels(groups[number], place) for _, _, number, place in ranking)])
+    total = sum(group.total for group in groups if group.amount is None and group.reason is None)
+
+    def level(fraction: float) -> list[int]:
+        counts = [0] * len(groups)
+        wanted = int(np.searchsorted(removed, fraction * total - 1e-9))
+        for _, _, number, _ in ranking[:wanted]:
+            counts[number] += 1
+        return [
+            group.nearest(max(count, group.gone))
+            if group.amount is None
+            else group.for_fraction(min(group.amount * scale, 1.0))
+            for group, count in zip(groups, counts, strict=True)
+        ]
+
+    return level
+
+
+def _channels(group: Group, place: int) -> int:
+    return int(group.channels[place + 1] - group.channels[place])
+
+
+def _least(level: Level, fits: Callable[[Sequence[int]], bool]) -> list[int]:
+    """Return the lowest level that fits, by bisection."""
+    low, high = 0.0, 1.0
+    for _ in range(24):
+        middle = (low + high) / 2
+        if fits(level(middle)):
+            high = middle
+        else:
+            low = middle
+    return level(high)
+
+
+def _give_back(groups: Sequence[Group], counts: list[int], fits: Callable[[Sequence[int]], bool]) -> list[int]:
+    """Keep a step more in every group, one after the other, where the amount is still reached: steps are coarse."""
+    for number, group in enumerate(groups):
+        smaller = group.allowed[group.allowed < counts[number]]
+        if group.amount is None and len(smaller):
+            attempt = [*counts[:number], int(smaller[-1]), *counts[number + 1 :]]
+            if fits(attempt):
+                counts = attempt
+    return counts

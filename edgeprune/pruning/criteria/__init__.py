@@ -1,0 +1,42 @@
+"""How much a coupled set of channels matters: one number per set, small ones go first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgeprune.errors import UserError
+from edgeprune.pruning.criteria.activation import activation_mean, apoz
+from edgeprune.pruning.criteria.bn_scale import bn_scale
+from edgeprune.pruning.criteria.evidence import Batch, Evidence, Scores
+from edgeprune.pruning.criteria.geometric_median import geometric_median
+from edgeprune.pruning.criteria.magnitude import l1, l2
+from edgeprune.pruning.criteria.random import random
+from edgeprune.pruning.criteria.taylor import taylor
+
+Criterion = Callable[[Evidence], Scores]
+
+CRITERIA: dict[str, Criterion] = {
+    "l1": l1,
+    "l2": l2,
+    "bn-scale": bn_scale,
+    "taylor": taylor,
+    "activation-mean": activation_mean,
+    "apoz": apoz,
+    "geometric-median": geometric_median,
+    "random": random,
+}
+
+__all__ = ["CRITERIA", "Batch", "Criterion", "Evidence", "Scores", "score_sets"]
+
+
+def score_sets(criterion: str | Criterion, evidence: Evidence) -> Scores:
+    """Return one score per set; a set the criterion has nothing to say about is ``nan``.
+
+    Raises:
+        UserError: unknown criterion, or one that needs calibration batches and got none.
+    """
+    if callable(criterion):
+        return criterion(evidence)
+    if criterion not in CRITERIA:
+        raise UserError(f"prune.criterion: {criterion!r} is not one of {', '.join(CRITERIA)}")
+    return CRITERIA[criterion](evidence)

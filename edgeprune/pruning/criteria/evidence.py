@@ -1,0 +1,75 @@
+"""What a criterion may look at, and how figures per index become one figure per coupled set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from edgeprune.errors import UserError
+from edgeprune.pruning.coupling import KEPT, Coupling, ParameterAxis
+from edgeprune.pruning.trace import named_tensors
+
+Scores = NDArray[np.float64]
+Batch = Sequence[Tensor] | Tensor
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A network, its coupling, calibration batches (the inputs, then the labels if any) and a seed."""
+
+    coupling: Coupling
+    model: nn.Module
+    calibration: tuple[Batch, ...] = ()
+    seed: int = 0
+    _arrays: dict[str, Scores] = field(default_factory=dict, compare=False, repr=False)
+
+    def array(self, name: str) -> Scores:
+        """Return a parameter or buffer as float64."""
+        if not self._arrays:
+            for key, tensor in named_tensors(self.model).items():
+                self._arrays[key] = tensor.detach().double().cpu().numpy()
+        return self._arrays[name]
+
+    def batches(self, criterion: str) -> tuple[Batch, ...]:
+        """Return the calibration batches.
+
+        Raises:
+            UserError: there are none.
+        """
+        if not self.calibration:
+            raise UserError(f"prune.criterion {criterion!r} looks at data: give it calibration batches")
+        return self.calibration
+
+
+def inputs_of(batch: Batch, count: int) -> tuple[Tensor, ...]:
+    """Return the network's ``count`` inputs out of a batch."""
+    return (batch,) if isinstance(batch, Tensor) else tuple(batch[:count])
+
+
+def per_set(axis: ParameterAxis, values: Scores, count: int) -> Scores:
+    """Sum ``values`` (one per index of ``axis``) within each set; sets that do not occur are ``nan``."""
+    free = axis.sets != KEPT
+    total: Scores = np.bincount(axis.sets[free], weights=values[free], minlength=count).astype(np.float64)
+    total[np.bincount(axis.sets[free], minlength=count) == 0] = np.nan
+    return total
+
+
+def normalised(values: Scores) -> Scores:
+    """Divide by the mean over what is there and not zero, so that layers can be compared."""
+    there = values[np.isfinite(values) & (values != 0)]
+    return values / there.mean() if there.size else values
+
+
+def mean_over(layers: list[Scores], count: int) -> Scores:
+    """Return the mean over layers, each set averaged over those where it occurs; ``nan`` where in none."""
+    if not layers:
+        return np.full(count, np.nan)
+    table = np.stack(layers)
+    there = np.isfinite(table)
+    total = np.where(there, table, 0).sum(axis=0)
+    number = there.sum(axis=0)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)

@@ -1,0 +1,185 @@
+"""Groups of layers that share coupled sets, and the order in which a group may lose them."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from edgeprune.errors import UserError
+from edgeprune.pruning.coupling import KEPT, Coupling, ParameterAxis
+from edgeprune.pruning.criteria import Scores
+from edgeprune.pruning.labels import Flags, Indices
+from edgeprune.recipe import Prune
+
+
+@dataclass(frozen=True)
+class Group:
+    """The sets some layers have in common.
+
+    ``order`` lists the sets that may go, the least important first and those that are gone already before all others
+    (``gone`` of them); ``channels[k]`` is how many channels the first ``k`` of them are, out of ``total``.
+    ``allowed`` are the ``k`` that leave every layer a multiple of ``round_to``. ``amount`` is the group's own, if any.
+    """
+
+    layers: tuple[str, ...]
+    order: Indices
+    scores: Scores
+    channels: Indices
+    total: int
+    gone: int
+    allowed: Indices
+    amount: float | None
+    reason: str | None
+    note: str | None
+
+    def nearest(self, count: int) -> int:
+        """Return the allowed number of sets nearest to ``count``; of two as near, the one that keeps more."""
+        return int(self.allowed[np.abs(self.allowed - count).argmin()])
+
+    def for_fraction(self, fraction: float) -> int:
+        """Return the allowed number of sets whose channels come nearest to ``fraction`` of the group's."""
+        wanted = int(np.abs(self.channels - fraction * self.total).argmin())
+        return self.nearest(max(wanted, self.gone))
+
+
+def make_groups(coupling: Coupling, scores: Scores, settings: Prune, removed: Flags) -> list[Group]:
+    """Return the network's groups under the settings' patterns and floors; ``removed`` says which sets are gone.
+
+    Raises:
+        UserError: a pattern matches no layer.
+    """
+    layers = [coupling.layer(axis) for axis in coupling.makers()]
+    for key, patterns in (("exclude", settings.exclude), ("override", [entry.pattern for entry in settings.override])):
+        for pattern in patterns:
+            _must_match(f"prune.{key}", pattern, layers)
+    occurrences = _occurrences(coupling)
+    return [
+        _make_group(coupling, members, scores, settings, removed, [occurrences[index] for index in touched])
+        for members, touched in zip(coupling.groups, _touched(coupling, occurrences), strict=True)
+    ]
+
+
+def _must_match(key: str, pattern: str, layers: list[str]) -> None:
+    if any(fnmatchcase(layer, pattern) for layer in layers):
+        return
+    near = difflib.get_close_matches(pattern, layers, n=3, cutoff=0.3) or layers[:3]
+    raise UserError(f"{key}: pattern {pattern!r} matches no layer; the nearest are {', '.join(near)}")
+
+
+@dataclass(frozen=True)
+class _Occurrence:
+    """An axis, the sets on it, and how many of its indices each has."""
+
+    axis: ParameterAxis
+    sets: Indices
+    members: Indices
+    kept: int
+
+
+def _occurrences(coupling: Coupling) -> list[_Occurrence]:
+    found = []
+    for axis in coupling.axes:
+        sets, members = np.unique(axis.sets[axis.sets != KEPT], return_counts=True)
+        if len(sets):
+            found.append(_Occurrence(axis, sets, members, len(axis.sets) - int(members.sum())))
+    return found
+
+
+def _touched(coupling: Coupling, occurrences: list[_Occurrence]) -> list[list[int]]:
+    """Return for every group the occurrences its sets are in."""
+    group_of = np.zeros(coupling.set_count, dtype=np.int64)
+    for number, members in enumerate(coupling.groups):
+        group_of[members] = number
+    touched: list[list[int]] = [[] for _ in coupling.groups]
+    for index, occurrence in enumerate(occurrences):
+        for number in np.unique(group_of[occurrence.sets]).tolist():
+            touched[number].append(index)
+    return touched
+
+
+def _make_group(
+    coupling: Coupling,
+    members: Indices,
+    scores: Scores,
+    settings: Prune,
+    removed: Flags,
+    occurrences: list[_Occurrence],
+) -> Group:
+    makers = {(axis.name, axis.axis) for axis in coupling.makers()}
+    own = [entry for entry in occurrences if (entry.axis.name, entry.axis.axis) in makers]
+    layers = tuple(dict.fromkeys(coupling.layer(entry.axis) for entry in own))
+    reason = next(
+        (f"excluded by {pattern!r}" for pattern in settings.exclude for layer in layers if fnmatchcase(layer, pattern)),
+        None,
+    )
+    inside = np.zeros(coupling.set_count, dtype=np.bool_)
+    inside[members] = True
+    alone = [entry for entry in occurrences if inside[entry.sets].all()]
+    ranked = members[np.lexsort((members, scores[members], ~removed[members]))]
+    ranked = ranked[np.isfinite(scores[ranked])]
+    if reason is None and not len(ranked):
+        reason = f"criterion {settings.criterion!r} has nothing to judge it by"
+    order = _removable(ranked, alone, makers, settings.min_channels, removed) if reason is None else ranked[:0]
+    gone = int(removed[order].sum())
+    weights = np.zeros(coupling.set_count, dtype=np.int64)
+    for entry in own:
+        np.add.at(weights, entry.sets, entry.members)
+    rounded = [entry for entry in alone if (entry.axis.name, entry.axis.axis) in makers]
+    allowed, note = _multiples(order, rounded, settings.round_to, gone)
+    return Group(
+        layers,
+        order,
+        scores[order],
+        np.concatenate([[0], np.cumsum(weights[order])]),
+        int(weights[members].sum()),
+        gone,
+        allowed,
+        _own_amount(settings, layers),
+        reason,
+        note,
+    )
+
+
+def _own_amount(settings: Prune, layers: tuple[str, ...]) -> float | None:
+    for override in settings.override:
+        if any(fnmatchcase(layer, override.pattern) for layer in layers):
+            return override.amount
+    return None
+
+
+def _removable(
+    ranked: Indices, occurrences: list[_Occurrence], makers: set[tuple[str, int]], floor: int, removed: Flags
+) -> Indices:
+    """Drop the sets without which an axis would fall below its floor (one index at least, for axes that only read)."""
+    left = [entry.kept + int(entry.members.sum()) for entry in occurrences]
+    least = [floor if (entry.axis.name, entry.axis.axis) in makers else 1 for entry in occurrences]
+    places: dict[int, list[tuple[int, int]]] = {}
+    for place, entry in enumerate(occurrences):
+        for number, count in zip(entry.sets.tolist(), entry.members.tolist(), strict=True):
+            places.setdefault(number, []).append((place, count))
+    order = []
+    for number in ranked.tolist():
+        if not removed[number] and any(left[place] - count < least[place] for place, count in places[number]):
+            continue
+        for place, count in places[number]:
+            left[place] -= count
+        order.append(number)
+    return np.asarray(order, dtype=np.int64)
+
+
+def _multiples(order: Indices, makers: list[_Occurrence], round_to: int, gone: int) -> tuple[Indices, str | None]:
+    """Return the numbers of removed sets that leave every layer a multiple; all of them, with a note, if none does."""
+    every = np.arange(gone, len(order) + 1, dtype=np.int64)
+    fits = np.ones(len(order) + 1, dtype=np.bool_)
+    for entry in makers:
+        members = np.zeros(max(int(order.max(initial=0)), int(entry.sets.max())) + 1, dtype=np.int64)
+        members[entry.sets] = entry.members
+        left = entry.kept + entry.members.sum() - np.concatenate([[0], np.cumsum(members[order])])
+        fits &= left % round_to == 0
+    allowed = every[fits[gone:]]
+    if len(allowed):
+        return allowed, None
+    return every, f"no removal leaves a multiple of {round_to} in every coupled layer"

@@ -1,0 +1,54 @@
+"""The one call for library users."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from edgeprune.parity import Parity
+from edgeprune.pruning.compact import compact
+from edgeprune.pruning.criteria import Batch, Criterion
+from edgeprune.pruning.make_plan import make_plan
+from edgeprune.pruning.masks import plan_masks
+from edgeprune.pruning.plan import Plan
+from edgeprune.pruning.verify import check_equal
+from edgeprune.recipe import Prune
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """The plan, a copy of the network with the removed channels at zero, the small one, and how they compare."""
+
+    plan: Plan
+    masked: nn.Module
+    compact: nn.Module
+    parity: Parity
+
+
+def prune(
+    model: nn.Module,
+    example_inputs: tuple[Tensor, ...],
+    settings: Prune,
+    *,
+    calibration: Iterable[Batch] | None = None,
+    seed: int = 0,
+    criterion: Criterion | None = None,
+) -> PruneResult:
+    """Prune channels of any network in one call; ``model`` itself is not changed.
+
+    >>> result = prune(model, (torch.zeros(1, 3, 224, 224),), Prune(amount=0.5))  # doctest: +SKIP
+
+    Raises:
+        UserError: the settings cannot be met; the message says why.
+        StageFailure: the network cannot be traced or shrunk.
+        ParityError: the compact network differs from the masked one on ``example_inputs``.
+    """
+    plan = make_plan(model, example_inputs, settings, calibration=calibration, seed=seed, criterion=criterion)
+    masked = copy.deepcopy(model)
+    plan_masks(masked, plan).apply(masked)
+    smaller = compact(masked, plan)
+    parity = check_equal(masked, smaller, example_inputs, "masked | compact")
+    return PruneResult(plan, masked, smaller, parity)

@@ -1,0 +1,53 @@
+"""Lookups by tensors of indices."""
+
+from __future__ import annotations
+
+from torch import fx
+
+from edgeprune.pruning.labels import Layout
+from edgeprune.pruning.walk import Walk, arguments, as_axis, rule, shape_of
+
+
+@rule("embedding")
+def embedding(walk: Walk, node: fx.Node) -> Layout:
+    """Rows by number: the rows stay, the features are free."""
+    bound = arguments(node)
+    weight = walk.layout(bound["weight"])
+    walk.labels.pin(weight.axes[0], "rows are looked up by number")
+    walk.role(bound["weight"], 1, "producer")
+    lead = len(walk.layout(bound["indices"]).shape)
+    return Layout(shape_of(node), (*(None,) * lead, weight.axes[1]), (*(False,) * lead, True))
+
+
+@rule("index")
+def index(walk: Walk, node: fx.Node) -> Layout:
+    """Indexing with tensors: indexed axes stay, the others are carried if the indexed ones lie together."""
+    bound = arguments(node)
+    data = walk.layout(bound["self"])
+    places = [place for place, value in enumerate(bound["indices"]) if value is not None]
+    rank = len(data.shape)
+    together = places == list(range(places[0], places[-1] + 1))
+    boolean = any("bool" in str(bound["indices"][place].meta["val"].dtype) for place in places)
+    if not together or boolean:
+        walk.pin_axes(data, range(rank), "indexed by tensors")
+        return Layout.fixed(shape_of(node))
+    walk.pin_axes(data, places, "indexed by a tensor")
+    shape = shape_of(node)
+    before, after = places[0], rank - places[-1] - 1
+    made = len(shape) - before - after
+    for axis in (*range(before), *range(places[-1] + 1, rank)):
+        walk.role(bound["self"], axis, "carrier")
+    axes = (*data.axes[:before], *(None,) * made, *data.axes[rank - after :])
+    zero = (*data.zero[:before], *(True,) * made, *data.zero[rank - after :])
+    return Layout(shape, axes, zero)
+
+
+@rule("index_select")
+def index_select(walk: Walk, node: fx.Node) -> Layout:
+    """Indices of one axis by number: that axis stays."""
+    data = walk.layout(node.args[0])
+    place = as_axis(int(arguments(node)["dim"]), len(data.shape))
+    walk.labels.pin(data.axes[place], "indexed by a tensor")
+    axes = list(data.axes)
+    axes[place] = None
+    return Layout(shape_of(node), tuple(axes), data.zero)

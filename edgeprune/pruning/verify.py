@@ -1,0 +1,65 @@
+"""Whether two networks compute the same on seeded inputs of the traced shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgeprune.parity import Parity, compare
+from edgeprune.pruning.trace import evaluation
+
+_TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
+
+
+def sample_inputs(inputs: tuple[tuple[tuple[int, ...], str], ...], seed: int = 0) -> tuple[Tensor, ...]:
+    """Return seeded inputs: normal numbers, and zeros and ones where the type is not floating."""
+    generator = torch.Generator().manual_seed(seed)
+    made = []
+    for shape, name in inputs:
+        dtype: torch.dtype = getattr(torch, name)
+        if dtype.is_floating_point:
+            made.append(torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype))
+        else:
+            made.append(torch.randint(0, 2, shape, generator=generator).to(dtype))
+    return tuple(made)
+
+
+def check_equal(expected: nn.Module, actual: nn.Module, inputs: tuple[Tensor, ...], border: str) -> Parity:
+    """Compare two networks' outputs, both in evaluation mode.
+
+    The tolerance is 1e-5 in float32 and 1e-10 in float64, relative to the largest output.
+
+    Raises:
+        ParityError: they differ.
+    """
+    with evaluation(expected), evaluation(actual), torch.no_grad():
+        left = list(tensors_in(expected(*(value.clone() for value in inputs))))
+        right = list(tensors_in(actual(*(value.clone() for value in inputs))))
+    tolerance = _TOLERANCES.get(left[0].dtype, 1e-2)
+    worst: Parity | None = None
+    for one, other in zip(left, right, strict=True):
+        found = compare(_array(one), _array(other), border=border, tolerance=tolerance)
+        if worst is None or found.relative_error > worst.relative_error:
+            worst = found
+    assert worst is not None
+    return worst
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """Yield every tensor of a nested output in order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for entry in value.values():
+            yield from tensors_in(entry)
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from tensors_in(entry)
+
+
+def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
+    return tensor.detach().double().cpu().numpy()

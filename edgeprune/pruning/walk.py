@@ -1,0 +1,179 @@
+"""Walking a traced graph: what the operator rules see and may record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+from edgeprune.pruning.labels import Axis, Indices, Labels, Layout
+from edgeprune.pruning.trace import Trace
+
+Result = Layout | tuple[Layout, ...]
+Rule = Callable[["Walk", fx.Node], Result]
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Register a rule for ATen operators by their base names, without overload and in-place underscore."""
+
+    def register(function: Rule) -> Rule:
+        for name in names:
+            if name in RULES:
+                raise ValueError(f"operator {name} has two rules")
+            RULES[name] = function
+        return function
+
+    return register
+
+
+@dataclass(frozen=True)
+class Product:
+    """``flat[i, j, ...]`` lives if and only if every ``factors[k]`` lives at its index; a ``None`` factor always does."""
+
+    flat: Indices
+    sizes: tuple[int, ...]
+    factors: tuple[Axis, ...]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A place where a weight sums over an axis of its input.
+
+    ``data`` and ``axis`` name the node and axis summed over, ``weight`` and ``weight_axis`` the parameter.
+    ``groups`` is a convolution's. ``module`` is the module that did it, if the weight is its own.
+    """
+
+    node: str
+    data: str
+    axis: int
+    weight: str
+    weight_axis: int
+    labels: Axis
+    groups: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Multiply-accumulates of one operator: ``factor`` times the live indices of each axis."""
+
+    node: str
+    factor: int
+    axes: tuple[Indices, ...]
+
+
+class Walk:
+    """The state of one pass over the graph."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.labels = Labels()
+        self.layouts: dict[str, Result] = {}
+        self.products: list[Product] = []
+        self.readers: list[Reader] = []
+        self.costs: list[Cost] = []
+        self.parameters: dict[str, Layout] = {}
+        self.roles: dict[tuple[str, int], str] = {}
+        self.preferred: list[Indices] = []
+
+    def layout(self, value: Any) -> Layout:
+        """Return the layout of a node's tensor; a number has no axes."""
+        if isinstance(value, fx.Node):
+            found = self.layouts.get(value.name)
+            if isinstance(found, Layout):
+                return found
+            return Layout.fixed(shape_of(value))
+        return Layout((), (), ())
+
+    def parameter(self, value: Any) -> str | None:
+        """Return the name of the parameter or buffer that a node stands for, seen through copies and transposes."""
+        return self.trace.tensors.get(value.name) if isinstance(value, fx.Node) else None
+
+    def role(self, value: Any, axis: int, role: str) -> None:
+        """Record what a parameter's axis does: ``producer``, ``consumer`` or ``carrier`` (the first wins)."""
+        name = self.parameter(value)
+        if name is not None:
+            self.roles.setdefault((self.trace.aliases.get(name, name), axis), role)
+
+    def unify(self, axes: Sequence[Axis], reason: str) -> Axis:
+        """Join axes of equal length and return the result; one that must stay keeps the others."""
+        labelled = [axis for axis in axes if axis is not None]
+        if not labelled:
+            return None
+        for other in labelled[1:]:
+            self.labels.join(labelled[0], other)
+        if len(labelled) < len(axes):
+            self.labels.pin(labelled[0], reason)
+            return None
+        return labelled[0]
+
+    def pin_axes(self, layout: Layout, axes: Sequence[int], reason: str) -> None:
+        """Keep every index of the given axes."""
+        for axis in axes:
+            self.labels.pin(layout.axes[axis], reason)
+
+    def cost(self, node: fx.Node, factor: int, *axes: Axis) -> None:
+        """Record multiply-accumulates; ``factor`` counts everything but the given axes."""
+        self.costs.append(Cost(node.name, factor, tuple(axis for axis in axes if axis is not None)))
+
+    def module_name(self, node: fx.Node) -> str:
+        """Return the dotted name of the module an operator ran in ("" for the network itself)."""
+        return module_name(node)
+
+
+def module_name(node: fx.Node) -> str:
+    """Return the dotted name of the module an operator ran in ("" for the network itself)."""
+    stack = node.meta.get("nn_module_stack") or {}
+    return str(list(stack.values())[-1][0]) if stack else ""
+
+
+def shape_of(node: fx.Node) -> tuple[int, ...]:
+    """Return the traced shape; a size that is symbolic counts with the value it had in the trace."""
+    value = node.meta.get("val")
+    if not isinstance(value, Tensor):
+        return ()
+    return tuple(int(size) if isinstance(size, int) else int(size.node.hint) for size in value.shape)
+
+
+def operator_name(node: fx.Node) -> str:
+    """Return the base name of an operator: ``aten.relu_.default`` is ``relu``."""
+    target = node.target
+    if isinstance(target, torch._ops.OpOverload):
+        name = target._schema.name.split("::")[-1]
+        return name[:-1] if name.endswith("_") and not name.startswith("__") else name
+    return getattr(target, "__name__", str(target))
+
+
+def arguments(node: fx.Node) -> dict[str, Any]:
+    """Return an operator's arguments by name, defaults included."""
+    assert isinstance(node.target, torch._ops.OpOverload)
+    bound: dict[str, Any] = {}
+    for position, argument in enumerate(node.target._schema.arguments):
+        if position < len(node.args) and not argument.kwarg_only:
+            bound[argument.name] = node.args[position]
+        elif argument.name in node.kwargs:
+            bound[argument.name] = node.kwargs[argument.name]
+        else:
+            bound[argument.name] = argument.default_value if argument.has_default_value() else None
+    return bound
+
+
+def as_axis(axis: int, rank: int) -> int:
+    """Return a non-negative axis."""
+    return axis + rank if axis < 0 else axis
+
+
+def elements(shape: Sequence[int]) -> int:
+    """Return the number of elements of a shape."""
+    return int(prod(shape))
+
+
+def repeated(labels: Indices, before: int, after: int) -> Indices:
+    """Return the labels of an axis flattened with ``before`` unlabelled indices outside and ``after`` inside it."""
+    return np.ascontiguousarray(np.broadcast_to(labels[None, :, None], (before, len(labels), after))).ravel()
