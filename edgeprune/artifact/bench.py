@@ -1,0 +1,108 @@
+"""The generated half of the benchmark executable: the network's interface and the golden records it carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeprune.errors import UserError
+from edgeprune.lowering.model import TensorSpec
+
+_MOST_RECORDS = 4
+# What the executable may spend on golden records beyond the first.
+_MOST_BYTES = 32 * 1024
+
+
+@dataclass(frozen=True)
+class GoldenRecords:
+    """Inputs and expected outputs, float32, one row per record: ``(records, elements of all tensors in order)``."""
+
+    inputs: NDArray[np.float32]
+    outputs: NDArray[np.float32]
+    tolerance: float
+
+    @classmethod
+    def of(
+        cls,
+        inputs: NDArray[np.generic],
+        outputs: NDArray[np.generic],
+        tolerance: float,
+        *,
+        input_specs: tuple[TensorSpec, ...],
+        output_specs: tuple[TensorSpec, ...],
+    ) -> GoldenRecords:
+        """Return as many of the given records as an executable should carry, at least one.
+
+        The first axis of both arrays counts records; the rest is flattened.
+
+        Raises:
+            UserError: the arrays do not fit the network or each other, or hold values that are not finite.
+        """
+        rows = {}
+        for role, array, specs in (("inputs", inputs, input_specs), ("outputs", outputs, output_specs)):
+            elements = sum(spec.elements for spec in specs)
+            if array.ndim < 1 or array.shape[0] < 1 or array.size != array.shape[0] * elements:
+                raise UserError(f"golden {role}: shape {array.shape} does not hold records of {elements} elements")
+            if not np.isfinite(array).all():
+                raise UserError(f"golden {role}: a value is not finite")
+            rows[role] = np.ascontiguousarray(array, dtype="<f4").reshape(array.shape[0], elements)
+        if len(rows["inputs"]) != len(rows["outputs"]):
+            raise UserError(f"golden records: {len(rows['inputs'])} inputs but {len(rows['outputs'])} outputs")
+        record = (rows["inputs"][0].size + rows["outputs"][0].size) * 4
+        kept = max(1, min(_MOST_RECORDS, len(rows["inputs"]), _MOST_BYTES // record))
+        return cls(rows["inputs"][:kept], rows["outputs"][:kept], tolerance)
+
+    def blob(self) -> bytes:
+        """Return all records' inputs, then all records' outputs."""
+        return self.inputs.tobytes() + self.outputs.tobytes()
+
+
+def render_bench_model(
+    *,
+    model: str,
+    version: str,
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+    golden: GoldenRecords,
+) -> str:
+    """Return ``bench_model.c``: the description that the benchmark's main reads."""
+    input_row, output_row = golden.inputs.shape[1], golden.outputs.shape[1]
+    outputs_start = golden.inputs.size
+    records = range(len(golden.inputs))
+    arguments = [f"inputs[{index}]" for index in range(len(inputs))]
+    arguments += [f"outputs[{index}]" for index in range(len(outputs))]
+    return "\n".join(
+        [
+            '#include "bench_model.h"',
+            f'#include "{model}.h"',
+            "",
+            f"extern const float {model}_golden[];",
+            "",
+            _sizes("input_elements", inputs),
+            _sizes("output_elements", outputs),
+            _rows("golden_inputs", model, [record * input_row for record in records]),
+            _rows("golden_outputs", model, [outputs_start + record * output_row for record in records]),
+            "",
+            "static int run(void *arena, const float *const *inputs, float *const *outputs) {",
+            f"    return {model}_run(arena, {', '.join(arguments)});",
+            "}",
+            "",
+            "const struct edgeprune_bench_model edgeprune_bench_model = {",
+            f'    "{model}", "{version}", {model.upper()}_ARENA_BYTES,',
+            f"    {len(inputs)}, {len(outputs)}, input_elements, output_elements,",
+            f"    {len(golden.inputs)}, golden_inputs, golden_outputs, {golden.tolerance:.9e}f, run,",
+            "};",
+            "",
+        ]
+    )
+
+
+def _sizes(name: str, specs: tuple[TensorSpec, ...]) -> str:
+    return f"static const size_t {name}[] = {{{', '.join(str(spec.elements) for spec in specs)}}};"
+
+
+def _rows(name: str, model: str, starts: list[int]) -> str:
+    pointers = ", ".join(f"{model}_golden + {start}" for start in starts)
+    return f"static const float *const {name}[] = {{{pointers}}};"

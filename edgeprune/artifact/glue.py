@@ -1,0 +1,103 @@
+"""The generated C that calls the kernels in order, and the assembly file that holds the weights."""
+
+from __future__ import annotations
+
+from edgeprune.artifact.header import prototype
+from edgeprune.artifact.kernels import CompiledKernel
+from edgeprune.artifact.layout import MemoryLayout
+from edgeprune.lowering.program import Buffer, Copy, KernelCall, Program, Role
+
+
+def render_glue(
+    program: Program, kernels: dict[str, CompiledKernel], layout: MemoryLayout, *, model: str, version: str
+) -> str:
+    """Return the C source of the library's entry points."""
+    return "\n".join(
+        [
+            f'#include "{model}.h"',
+            "",
+            "#include <stdint.h>",
+            "#include <string.h>",
+            "",
+            '#define HIDDEN __attribute__((visibility("hidden")))',
+            "",
+            f"extern const unsigned char {model}_weights[] HIDDEN;",
+            *_declarations(program, kernels),
+            "",
+            f"size_t {model}_arena_bytes(void) {{ return {model.upper()}_ARENA_BYTES; }}",
+            "",
+            f'const char *{model}_version(void) {{ return "{version}"; }}',
+            "",
+            f"{prototype(model, len(program.inputs), len(program.outputs))} {{",
+            *(f"    {line}" for line in _checks(program)),
+            *(f"    {line}" for line in _body(program, kernels, layout, model)),
+            "    return EDGEPRUNE_OK;",
+            "}",
+            "",
+        ]
+    )
+
+
+def render_embedded(symbol: str, blob_name: str) -> str:
+    """Return assembly that puts the file ``blob_name`` into read-only data under ``symbol``, 64-byte aligned."""
+    return "\n".join(
+        [
+            f'    .section .rodata.{symbol},"a",%progbits',
+            "    .balign 64",
+            f"    .globl {symbol}",
+            f"    .hidden {symbol}",
+            f"    .type {symbol},%object",
+            f"{symbol}:",
+            f'    .incbin "{blob_name}"',
+            f"    .size {symbol}, . - {symbol}",
+            '    .section .note.GNU-stack,"",%progbits',
+            "",
+        ]
+    )
+
+
+def render_export_list(model: str) -> str:
+    """Return the linker's version script: a shared library shows its interface and nothing else."""
+    return f"{{ global: {model}_run; {model}_arena_bytes; {model}_version; local: *; }};\n"
+
+
+def _declarations(program: Program, kernels: dict[str, CompiledKernel]) -> list[str]:
+    arity = {step.kernel: len(step.arguments) for step in program.steps if isinstance(step, KernelCall)}
+    lines = []
+    for name, kernel in sorted(kernels.items()):
+        count = arity[name] + len(kernel.workspaces)
+        lines.append(f"extern void {kernel.symbol}({', '.join(['const void *'] * count)}) HIDDEN; /* {name} */")
+    return lines
+
+
+def _checks(program: Program) -> list[str]:
+    tensors = [f"input{index}" for index in range(len(program.inputs))]
+    tensors += [f"output{index}" for index in range(len(program.outputs))]
+    nulls = " || ".join(f"!{name}" for name in ["arena", *tensors])
+    misaligned = " | ".join(f"(uintptr_t){name}" for name in tensors)
+    return [
+        f"if ({nulls}) return EDGEPRUNE_ENULL;",
+        f"if ((uintptr_t)arena % 64 != 0 || ({misaligned}) % sizeof(float) != 0) return EDGEPRUNE_EALIGN;",
+    ]
+
+
+def _body(program: Program, kernels: dict[str, CompiledKernel], layout: MemoryLayout, model: str) -> list[str]:
+    lines = ["unsigned char *a = (unsigned char *)arena;", f"const unsigned char *w = {model}_weights;"]
+    for number, step in enumerate(program.steps):
+        if isinstance(step, Copy):
+            source, destination = program.buffers[step.source], program.buffers[step.destination]
+            lines.append(f"memcpy({_place(destination, layout)}, {_place(source, layout)}, {source.size});")
+            continue
+        places = [_place(program.buffers[index], layout) for index in step.arguments]
+        places += [f"a + {offset}" for offset in layout.workspaces.get(number, ())]
+        lines.append(f"{kernels[step.kernel].symbol}({', '.join(places)});")
+    # A network that is nothing but copies uses neither.
+    return [*lines, "(void)a;", "(void)w;"]
+
+
+def _place(buffer: Buffer, layout: MemoryLayout) -> str:
+    if buffer.role is Role.INTERMEDIATE:
+        return f"a + {layout.buffers[buffer.index]}"
+    if buffer.role is Role.CONSTANT:
+        return f"w + {layout.constants[buffer.index]}"
+    return f"{buffer.role.value}{buffer.number}"

@@ -1,0 +1,73 @@
+"""Where every buffer of a program lies: constants in read-only data, intermediates and workspaces in the arena."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgeprune.artifact.arena import ALIGNMENT, ArenaPlan, Lifetime, plan_arena
+from edgeprune.artifact.kernels import CompiledKernel
+from edgeprune.lowering.program import Copy, KernelCall, Program, Role
+
+
+@dataclass(frozen=True)
+class MemoryLayout:
+    """Offsets in bytes.
+
+    ``buffers`` are arena offsets of intermediates by buffer index, ``workspaces`` those of a step's kernel workspaces
+    by step index, ``constants`` offsets into ``weights`` by buffer index.
+    """
+
+    buffers: dict[int, int]
+    workspaces: dict[int, tuple[int, ...]]
+    constants: dict[int, int]
+    weights: bytes
+    arena_bytes: int
+    arena_bound_bytes: int
+
+
+def lay_out(program: Program, kernels: dict[str, CompiledKernel]) -> MemoryLayout:
+    """Return a place for every buffer of ``program``; the arena is never smaller than one cache line."""
+    spans = _intermediate_spans(program)
+    lifetimes = [Lifetime(program.buffers[index].size, *span) for index, span in spans.items()]
+    owners: list[int] = []
+    for number, step in enumerate(program.steps):
+        if isinstance(step, KernelCall):
+            for size in kernels[step.kernel].workspaces:
+                lifetimes.append(Lifetime(size, number, number))
+                owners.append(number)
+    plan = plan_arena(lifetimes) if lifetimes else ArenaPlan((), 0, 0)
+    buffers = dict(zip(spans, plan.offsets, strict=False))
+    workspaces: dict[int, tuple[int, ...]] = {}
+    for owner, offset in zip(owners, plan.offsets[len(spans) :], strict=True):
+        workspaces[owner] = (*workspaces.get(owner, ()), offset)
+    constants, weights = _lay_out_constants(program)
+    return MemoryLayout(buffers, workspaces, constants, weights, max(plan.size, ALIGNMENT), plan.bound)
+
+
+def _intermediate_spans(program: Program) -> dict[int, tuple[int, int]]:
+    """Return first and last step of every intermediate buffer, by buffer index."""
+    spans: dict[int, tuple[int, int]] = {}
+    for number, step in enumerate(program.steps):
+        touched = (step.source, step.destination) if isinstance(step, Copy) else step.arguments
+        for index in touched:
+            if program.buffers[index].role is Role.INTERMEDIATE:
+                first = spans.get(index, (number, number))[0]
+                spans[index] = (first, number)
+    return spans
+
+
+def _lay_out_constants(program: Program) -> tuple[dict[int, int], bytes]:
+    """Return offsets and the bytes of all constants, equal ones stored once."""
+    offsets: dict[int, int] = {}
+    known: dict[bytes, int] = {}
+    blob = bytearray()
+    for buffer in program.buffers:
+        if buffer.role is not Role.CONSTANT:
+            continue
+        content = program.constants[buffer.number].tobytes()
+        if content not in known:
+            blob.extend(b"\0" * (-len(blob) % ALIGNMENT))
+            known[content] = len(blob)
+            blob.extend(content)
+        offsets[buffer.index] = known[content]
+    return offsets, bytes(blob)

@@ -1,0 +1,55 @@
+"""What an artifact's objects may ask of the system they are linked into: an interface this project depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgeprune.artifact.elf import ObjectFile
+from edgeprune.errors import StageFailure
+
+# Memory functions that C compilers call on their own.
+_MEMORY = {"memcpy", "memmove", "memset"}
+# libm in single precision: what LLVM calls for the transcendental intrinsics of element-wise kernels.
+_MATHS = {
+    *("expf", "exp2f", "logf", "log2f", "log10f", "log1pf", "powf", "sqrtf", "erff", "tanhf", "sinf", "cosf", "tanf"),
+    *("asinf", "acosf", "atanf", "atan2f", "sinhf", "coshf", "asinhf", "acoshf", "atanhf", "floorf", "ceilf"),
+    *("roundf", "truncf", "rintf", "nearbyintf", "fmodf", "fmaf", "fmaxf", "fminf", "ldexpf", "hypotf", "copysignf"),
+}
+# ARM's run-time ABI: unwinding marks, and the same memory functions under their EABI names.
+_ARM_EABI = {
+    *("__aeabi_unwind_cpp_pr0", "__aeabi_unwind_cpp_pr1"),
+    *("__aeabi_memcpy", "__aeabi_memcpy4", "__aeabi_memcpy8", "__aeabi_memmove", "__aeabi_memmove4"),
+    *("__aeabi_memset", "__aeabi_memset4", "__aeabi_memset8"),
+    *("__aeabi_memclr", "__aeabi_memclr4", "__aeabi_memclr8", "__aeabi_memmove8"),
+    *("__aeabi_idiv", "__aeabi_uidiv", "__aeabi_idivmod", "__aeabi_uidivmod", "__aeabi_ldivmod", "__aeabi_uldivmod"),
+}
+SYSTEM_SYMBOLS = frozenset(_MEMORY | _MATHS | _ARM_EABI)
+
+
+def check_linkage(objects: Mapping[str, ObjectFile]) -> frozenset[str]:
+    """Return the system symbols that ``objects`` (by name) need together.
+
+    Raises:
+        StageFailure: an object needs a symbol that neither another object nor `SYSTEM_SYMBOLS` provides, or two
+            objects define the same one.
+    """
+    provided = _provided(objects)
+    needed: set[str] = set()
+    for name, found in objects.items():
+        outside = found.undefined - provided
+        unknown = sorted(outside - SYSTEM_SYMBOLS)
+        if unknown:
+            raise StageFailure(f"{name}: needs {', '.join(unknown)}, which no board provides")
+        needed |= outside
+    return frozenset(needed)
+
+
+def _provided(objects: Mapping[str, ObjectFile]) -> set[str]:
+    provided: set[str] = set()
+    for name, found in objects.items():
+        strong = found.defined - found.weak
+        twice = sorted(provided & strong)
+        if twice:
+            raise StageFailure(f"{name}: defines {', '.join(twice)} a second time")
+        provided |= strong
+    return provided | {symbol for found in objects.values() for symbol in found.defined}

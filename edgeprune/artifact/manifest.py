@@ -1,0 +1,106 @@
+"""What an artifact says about itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeprune.errors import UserError
+from edgeprune.lowering.model import TensorSpec
+
+MANIFEST_FILE = "manifest.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class KernelEntry:
+    """A kernel: the ONNX nodes it computes, as far as known, and whether a tuning record chose its schedule."""
+
+    name: str
+    onnx_nodes: tuple[str, ...]
+    tuned: bool
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """Size and SHA-256 of one of the artifact's files."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of ``manifest.json``. Sizes are in bytes.
+
+    ``code_bytes`` are the executable sections of the static library, ``arena_bound_bytes`` the least arena that any
+    placement of buffers could reach, ``tuning`` holds records, hits, kernels and the database's SHA-256.
+    """
+
+    model: str
+    variant: str
+    target: str
+    triple: str
+    cpu: str
+    isa: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    arena_bytes: int
+    arena_bound_bytes: int
+    weight_bytes: int
+    code_bytes: int
+    system_symbols: tuple[str, ...]
+    kernels: tuple[KernelEntry, ...]
+    tuning: dict[str, int | str | None]
+    golden_records: int
+    tolerance: float
+    versions: dict[str, str]
+    flags: tuple[str, ...]
+    source: dict[str, str]
+    files: dict[str, FileEntry]
+
+    def write(self, directory: Path) -> None:
+        """Write ``manifest.json`` into ``directory``."""
+        text = json.dumps({"format": _FORMAT, **asdict(self)}, indent=2, sort_keys=True)
+        (directory / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest:
+        """Return the manifest in ``directory``.
+
+        Raises:
+            UserError: it is missing, damaged, or of another format version.
+        """
+        path = directory / MANIFEST_FILE
+        try:
+            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if data.pop("format") != _FORMAT:
+                raise UserError(f"{path}: its format is not {_FORMAT}; build the artifact again")
+            return cls(
+                **{
+                    **data,
+                    "inputs": tuple(TensorSpec.from_json(spec) for spec in data["inputs"]),
+                    "outputs": tuple(TensorSpec.from_json(spec) for spec in data["outputs"]),
+                    "system_symbols": tuple(data["system_symbols"]),
+                    "kernels": tuple(
+                        KernelEntry(entry["name"], tuple(entry["onnx_nodes"]), entry["tuned"])
+                        for entry in data["kernels"]
+                    ),
+                    "flags": tuple(data["flags"]),
+                    "files": {name: FileEntry(**entry) for name, entry in data["files"].items()},
+                }
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path}: not an artifact's manifest ({error}); build the artifact again") from None
+
+
+def describe_files(directory: Path) -> dict[str, FileEntry]:
+    """Return size and hash of every file in ``directory``, sorted by name."""
+    return {
+        path.name: FileEntry(path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in sorted(directory.iterdir())
+        if path.name != MANIFEST_FILE
+    }
