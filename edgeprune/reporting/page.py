@@ -153,7 +153,7 @@ def _sampled(latency: Latency) -> Markup:
         lines += Markup("<small>n = {}</small>").format(f"{len(latency.samples):,}")
     if latency.interval is not None:
         interval = latency.interval
-        lines += Markup('<small class="figure">{:.0f} %: {}\N{EN DASH}{}</small>').format(
+        lines += Markup("<small>{:.0f} % interval</small><small>{}\N{EN DASH}{}</small>").format(
             100 * interval.confidence, _precise(interval.low), _precise(interval.high)
         )
     return lines

@@ -46,9 +46,10 @@ def print_table(report: Report, console: Console) -> None:
     """Print a row per target and variant, the legend, the ratios pruned/dense, verdicts, and what was not run."""
     footnotes = Footnotes()
     console.print(Text(f"{report.title}, seed {report.seed}, run on {report.machine}", style="bold"))
-    console.print(_rows(report, footnotes))
-    _print_legend(footnotes, console)
-    console.print()
+    if report.targets:
+        console.print(_rows(report, footnotes))
+        _print_legend(footnotes, console)
+        console.print()
     for sentence in (*ratio_sentences(report), *verdict_sentences(report)):
         console.print(Text(sentence))
     _print_not_run(report, console)

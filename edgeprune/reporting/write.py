@@ -15,7 +15,7 @@ from edgeprune.reporting.plots.accuracy_size import draw_accuracy_size
 from edgeprune.reporting.plots.latency import draw_latency
 from edgeprune.reporting.plots.layers import draw_layers
 from edgeprune.reporting.plots.overview import draw_overview
-from edgeprune.reporting.plots.render import inline_svg, png
+from edgeprune.reporting.plots.render import inline_svg, own_defaults, png
 from edgeprune.reporting.plots.style import NARROW, WIDE, Layout
 
 
@@ -59,21 +59,19 @@ def write_report(report: Report, out: Path) -> ReportFiles:
         latency=out / "latency.png",
         layers=out / "layers.png",
     )
-    _write(files.overview, png(draw_overview(report)))
-    for plot in _PLOTS:
-        _write(getattr(files, plot.name), png(plot.draw(report, WIDE)))
-    plots = {plot.name: _page_plot(plot, report) for plot in _PLOTS}
+    plots = {}
+    with own_defaults():
+        _write(files.overview, png(draw_overview(report)))
+        for plot in _PLOTS:
+            wide, narrow = plot.draw(report, WIDE), plot.draw(report, NARROW)
+            _write(getattr(files, plot.name), png(wide))
+            plots[plot.name] = PagePlot(
+                wide=inline_svg(wide, f"{plot.name}-wide", plot.label),
+                narrow=inline_svg(narrow, f"{plot.name}-narrow", plot.label),
+            )
     _write(files.html, render_page(report, plots).encode())
     _write(files.json, to_json(report).encode())
     return files
-
-
-def _page_plot(plot: _Plot, report: Report) -> PagePlot:
-    wide, narrow = (
-        inline_svg(plot.draw(report, layout), f"{plot.name}-{size}", plot.label)
-        for layout, size in ((WIDE, "wide"), (NARROW, "narrow"))
-    )
-    return PagePlot(wide, narrow)
 
 
 def _write(path: Path, content: bytes) -> None:

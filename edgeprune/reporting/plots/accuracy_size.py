@@ -42,6 +42,9 @@ def draw_accuracy_size(report: Report, layout: Layout) -> Canvas:
 def _path(report: Report) -> list[tuple[float, float]]:
     figures = [(report.dense.parameters, report.dense.validation.percent)]
     figures += [(step.parameters, step.validation) for step in report.rounds]
+    end = (report.pruned.parameters, report.pruned.validation.percent)
+    if end[0].value != figures[-1][0].value:
+        figures.append(end)
     return _present(figures)
 
 

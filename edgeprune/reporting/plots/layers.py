@@ -8,19 +8,21 @@ from matplotlib.figure import Figure as Canvas
 from edgeprune.reporting.model import Layer, Report
 from edgeprune.reporting.plots.style import DENSE, FAINT, INK, PRUNED, Layout, canvas, message, plain
 
-_ROW = 0.36
+_ROW, _ROW_OF_MANY, _MANY = 0.36, 0.23, 40
+_NARROW_NAME = 20
 
 
 def draw_layers(report: Report, layout: Layout) -> Canvas:
     """Return a bar per layer, what is left over what there was, as a share of the layer's own size."""
     if not report.layers:
         return message("No layer was looked at.", layout)
-    figure = canvas(layout.width, 0.9 + _ROW * len(report.layers))
+    row_height = _ROW if len(report.layers) < _MANY else _ROW_OF_MANY
+    figure = canvas(layout.width, 0.9 + row_height * len(report.layers))
     axes = figure.add_subplot()
     plain(axes)
     for row, layer in enumerate(report.layers):
         _bar(axes, row, layer)
-    names = [layer.name if layout.narrow else f"{layer.name}  ({layer.kind})" for layer in report.layers]
+    names = [_short(layer.name) if layout.narrow else f"{layer.name}  ({layer.kind})" for layer in report.layers]
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", labelsize=8.5, labelcolor=INK)
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -30,6 +32,11 @@ def draw_layers(report: Report, layout: Layout) -> Canvas:
     if layout.narrow:
         axes.set_xlabel("channels or neurons kept (%)")
     return figure
+
+
+def _short(name: str) -> str:
+    """Return the end of a dotted name, which tells layers apart better than its beginning."""
+    return name if len(name) <= _NARROW_NAME else f"…{name[1 - _NARROW_NAME :]}"
 
 
 def _bar(axes: Axes, row: int, layer: Layer) -> None:

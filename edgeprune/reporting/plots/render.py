@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from matplotlib import rc_context
+from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.figure import Figure as Canvas
 
 from edgeprune.reporting.plots.style import ACCENT, DENSE, FAINT, GRID, INK, PAPER, PRUNED
@@ -22,6 +24,15 @@ _VARIABLES = {
     PRUNED: "var(--pruned)",
     ACCENT: "var(--accent)",
 }
+
+
+@contextmanager
+def own_defaults() -> Iterator[None]:
+    """Draw with matplotlib's own defaults, whatever the user's matplotlibrc says, and take "$" in names as it is."""
+    with rc_context():
+        rcdefaults()
+        rcParams["text.parse_math"] = False
+        yield
 
 
 def png(figure: Canvas) -> bytes:
