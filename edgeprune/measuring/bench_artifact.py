@@ -51,9 +51,7 @@ class BenchArtifact:
         except FileNotFoundError as error:
             raise UserError(f"{directory}: no artifact here (manifest.json is missing); build one first") from error
         except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{manifest_file}: not a manifest of edgeprune: {error!r}; build the artifact again"
-            ) from error
+            raise UserError(f"{manifest_file}: not an artifact's manifest: {error!r}; build it again") from error
         if kinds != {"float32"}:
             raise UserError(f"{manifest_file}: tensors of {', '.join(sorted(kinds))}; only float32 can be measured")
         executable = directory / f"{model}-bench"

@@ -60,9 +60,9 @@ def _judge_samples(samples_ns: NDArray[np.int64], latency: Latency, clock: Mappi
         share = f"{100 * width / latency.p50:.1f} % of it" if latency.p50 > 0 else "and the median is 0"
         yield Verdict("noisy", f"the 95 % interval of the median is {width:.0f} ns wide, {share}")
     if len(samples_ns) >= _DRIFT_NEEDS:
-        change = drift(samples_ns)
-        if abs(change) > _DRIFT_LIMIT:
-            yield Verdict("drift", f"the last quarter's median is {100 * change:+.1f} % off the first quarter's")
+        found = drift(samples_ns)
+        if found.certain and abs(found.change) > _DRIFT_LIMIT:
+            yield Verdict("drift", f"the last quarter's median is {100 * found.change:+.1f} % off the first quarter's")
     if clock["backwards"]:
         yield Verdict("clock went backwards", f"{clock['backwards']} times; those samples are recorded as 0")
 

@@ -1,0 +1,46 @@
+/*
+ * A stand-in for a generated bench_model.c: y = 2x + b over three values, with b as a second input.
+ * Macros break it in the ways that the tests need: WRONG_GOLDEN, NOT_FINITE, MODEL_ERROR, TRAP, FOREIGN, WORK=n.
+ */
+#include "bench_model.h"
+
+#ifndef WORK
+#define WORK 0
+#endif
+
+static int run(void *arena, const float *const *inputs, float *const *outputs) {
+    float *scratch = arena;
+    volatile int spin = 0;
+#ifdef TRAP
+    __builtin_trap();
+#endif
+#ifdef FOREIGN
+    __asm__ volatile(".arch_extension sve\n\tptrue p0.b");
+#endif
+    while (spin < WORK) spin = spin + 1;
+    for (int i = 0; i < 3; i++) scratch[i] = 2 * inputs[0][i];
+    for (int i = 0; i < 3; i++) outputs[0][i] = scratch[i] + inputs[1][0];
+#ifdef NOT_FINITE
+    outputs[0][1] = __builtin_nanf("");
+#endif
+#ifdef MODEL_ERROR
+    return 4;
+#else
+    return 0;
+#endif
+}
+
+static const size_t input_elements[] = {3, 1}, output_elements[] = {3};
+static const float first_input[] = {0, 1, 2, 1}, first_output[] = {1, 3, 5};
+static const float second_input[] = {-1, 0.5f, 3, 4};
+#ifdef WRONG_GOLDEN
+static const float second_output[] = {2, 5, 10.5f};
+#else
+static const float second_output[] = {2, 5, 10};
+#endif
+static const float *const golden_inputs[] = {first_input, second_input};
+static const float *const golden_outputs[] = {first_output, second_output};
+
+const struct edgeprune_bench_model edgeprune_bench_model = {
+    "tiny", "0.1", 64, 2, 1, input_elements, output_elements, 2, golden_inputs, golden_outputs, 1e-5f, run,
+};
