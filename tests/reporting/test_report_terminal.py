@@ -54,7 +54,7 @@ B: lenet5-mnist, 2026-11-25T07:00:00Z, seed 0
  (network)   pruned    test accuracy         99.09 % computed   99.14 % computed   +0.05 points
                        validation accuracy   99.06 % computed              - [1]          - [1]
                        parameters             31.5 k computed     431 k computed         13.697
-                       MACs                   284 k computed    2.29 M computed          8.085
+                       MACs                    284 k computed    2.29 M computed          8.085
 
 [1] not asked for
 """
