@@ -20,10 +20,9 @@ def find_qemu(program: str, *, cpu: str | None = None) -> Qemu | Unavailable:
     """Return the first working emulator called ``program`` ("qemu-aarch64", "qemu-arm") that knows ``cpu``.
 
     Looked at, in this order: ``$EDGEPRUNE_QEMU_DIR`` (the directory of the program, or the root of an unpacked
-    package), edgeprune's cache, ``PATH``. Where several work, one that takes plugins wins over one that does not.
+    package), edgeprune's cache, ``PATH``.
     """
     refusals: list[str] = []
-    working: list[Qemu] = []
     for source, path, libraries in _candidates(program):
         qemu = _examine(program, source, path, libraries)
         if isinstance(qemu, str):
@@ -31,9 +30,7 @@ def find_qemu(program: str, *, cpu: str | None = None) -> Qemu | Unavailable:
         elif cpu is not None and cpu not in qemu.cpus:
             refusals.append(f"{path} ({qemu.version}) does not know -cpu {cpu}")
         else:
-            working.append(qemu)
-    if working:
-        return next((qemu for qemu in working if qemu.plugins), working[0])
+            return qemu
     return Unavailable("; ".join(refusals) or f"{program} is not on this machine", MEND)
 
 
