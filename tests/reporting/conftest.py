@@ -74,7 +74,13 @@ def parity(border: str, error: float, provenance: Literal["computed", "measured"
 def kernels(variant: Variant, tuned: bool, best: Figure) -> tuple[Kernel, ...]:
     nodes = (("conv1", "pool1"), ("conv2", "pool2"), ("fc1", "relu"), ("fc2",))
     return tuple(
-        Kernel(name=f"fused_{'_'.join(group)}", nodes=group, tuned=tuned, trials=computed(16, "trials"), best=best)
+        Kernel(
+            name=f"fused_{'_'.join(group)}",
+            nodes=group,
+            tuned=tuned,
+            trials=computed(16 if tuned else 0, "trials"),
+            best=best,
+        )
         for group in nodes
     )
 
