@@ -13,7 +13,7 @@ from edgeprune.cache import cache_directory
 from edgeprune.emulation.qemu import Qemu, ask
 from edgeprune.emulation.unavailable import Unavailable
 
-MEND = "run `python tools/fetch_qemu.py` (no root needed), install qemu-user, or set EDGEPRUNE_QEMU_DIR"
+MEND = "run `python -m edgeprune.emulation` (no root needed), install qemu-user, or set EDGEPRUNE_QEMU_DIR"
 
 
 def find_qemu(program: str, *, cpu: str | None = None) -> Qemu | Unavailable:

@@ -91,9 +91,8 @@ def test_no_instruction_of_any_thread_is_lost(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_comma_in_the_path_reaches_the_plugin(tmp_path: Path) -> None:
     qemu, plugin = qemu_with_plugin("qemu-aarch64")
-    guest = compile_guest(
-        "counted_aarch64.S", tmp_path / "guest", "-target", "aarch64-linux-musl", "-nostdlib", "-DTURNS=1"
-    )
+    cpu, target, source = GUESTS["qemu-aarch64"]
+    guest = compile_guest(source, tmp_path / "guest", *target, "-nostdlib", "-DTURNS=1")
     (tmp_path / "a,b").mkdir()
     assert count(qemu, plugin, cpu, guest, tmp_path / "a,b" / "counts.json").region == REGION_WITHOUT_LOOP + 2
 
