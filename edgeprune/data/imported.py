@@ -30,7 +30,7 @@ def load_imported(data: Data, shape: tuple[int, ...]) -> Loaded:
     try:
         made = factory(**data.args)
     except TypeError as error:
-        raise UserError(f"data.factory {spec!r}: calling it with data.args {data.args} failed: {error}") from error
+        raise UserError(f"data.factory {spec!r}: a call with data.args {data.args} failed: {error}") from error
     if not isinstance(made, tuple | list) or len(made) != 2:
         raise UserError(f"data.factory {spec!r}: must return (train, test), not {type(made).__name__}")
     for name, dataset in zip(("train", "test"), made, strict=True):
@@ -45,7 +45,8 @@ def _check(dataset: object, shape: tuple[int, ...], source: str) -> None:
         raise UserError(f"{source} is empty")
     item = dataset[0]
     if not isinstance(item, tuple | list) or len(item) != 2:
-        raise UserError(f"{source}: an item must be (sample, label), not {type(item).__name__}")
+        found = f"{len(item)} values" if isinstance(item, tuple | list) else type(item).__name__
+        raise UserError(f"{source}: an item must be (sample, label), not {found}")
     sample, label = item
     if not isinstance(sample, Tensor) or sample.dtype != torch.float32:
         kind = sample.dtype if isinstance(sample, Tensor) else type(sample).__name__

@@ -45,9 +45,10 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         raise UserError(f"data.path: {path}: no such file")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise UserError(f"{path}: a single array, not an .npz; save it with numpy.savez(path, x=..., y=...)")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise UserError(f"{path}: a single array, not an .npz; save it with numpy.savez(path, x=..., y=...)")
+        with archive:
             return {key: archive[key] for key in archive.files if key in ("x", "y", "x_test", "y_test")}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a readable .npz of plain arrays: {error}") from None

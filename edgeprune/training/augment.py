@@ -17,7 +17,6 @@ def random_shift(images: Tensor, pixels: int, generator: Generator) -> Tensor:
         return images
     count, _, height, width = images.shape
     padded = F.pad(images, (pixels,) * 4, mode="replicate")
-    down, right = torch.randint(0, 2 * pixels + 1, (2, count, 1), generator=generator)
-    rows = (down + torch.arange(height))[:, :, None]
-    columns = (right + torch.arange(width))[:, None, :]
-    return padded.permute(0, 2, 3, 1)[torch.arange(count)[:, None, None], rows, columns].permute(0, 3, 1, 2)
+    down, right = torch.randint(0, 2 * pixels + 1, (2, count), generator=generator)
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)
+    return windows[torch.arange(count), :, down, right]

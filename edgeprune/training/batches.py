@@ -33,7 +33,9 @@ def read_batches(dataset: Dataset[Any], parts: Sequence[Tensor]) -> Iterator[tup
     if isinstance(dataset, ArrayDataset):
         batches: Iterator[Any] = (dataset.batch(part) for part in parts)
     else:
-        batches = iter(DataLoader(dataset, batch_sampler=[part.tolist() for part in parts]))
+        # A generator of its own: the loader would otherwise draw from the stream that dropout uses.
+        own = torch.Generator()
+        batches = iter(DataLoader(dataset, batch_sampler=[part.tolist() for part in parts], generator=own))
     for samples, labels in batches:
         yield to_fast_layout(samples), labels.to(torch.int64)
 

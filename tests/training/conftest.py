@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny_training import make_splits
+
+from edgeprune.data import Splits
+
+
+@pytest.fixture
+def splits() -> Splits:
+    return make_splits()
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    return tmp_path / "epoch.safetensors"
