@@ -20,6 +20,8 @@ def print_plan(plan: dict[str, Any]) -> None:
     console = Console()
     console.print(table)
     for unit in ("channels", "parameters", "macs"):
-        before, after = plan[f"{unit}_before"], plan[f"{unit}_after"]
+        before, after = plan[unit]["before"], plan[unit]["after"]
         ratio = f" ({before / after:.1f}x fewer)" if after else ""
         console.print(f"{unit}: {before:,} -> {after:,}{ratio}", highlight=False)
+    for note in plan["notes"]:
+        console.print(note, highlight=False, markup=False)

@@ -29,7 +29,7 @@ def command(
     if dry_run:
         from edgeprune.stages.prune import plan_only
 
-        plan = plan_only(run.recipe, run.root / "train").to_json()
+        plan = json.loads(plan_only(run.recipe, run.root / "train").to_json())
     else:
         plan = json.loads((run.root / "prune" / "plan.json").read_text(encoding="utf-8"))
     if as_json:

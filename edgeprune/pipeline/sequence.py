@@ -57,7 +57,9 @@ def prune_stage(run: Run) -> Stage:
 
     settings = recipe_facts(run.recipe, "model", "data", "prune", "retrain") | package_versions("torch", "numpy")
     code = (*_TRAINING_CODE, "pruning", "stages/prune")
-    return Stage("prune", work, inputs={"train": run.root / "train"}, settings=settings, code=code)
+    return Stage(
+        "prune", work, inputs={"weights": run.root / "train" / "model.safetensors"}, settings=settings, code=code
+    )
 
 
 def compact_stage(run: Run) -> Stage:
@@ -68,9 +70,11 @@ def compact_stage(run: Run) -> Stage:
 
         compact(run.recipe, run.root / "prune", out, progress)
 
-    settings = recipe_facts(run.recipe, "model") | {"granularity": run.recipe.prune.granularity}
+    settings = recipe_facts(run.recipe, "model")
     code = ("pruning", "stages/compact", "stages/network", "models")
-    return Stage("compact", work, inputs={"prune": run.root / "prune"}, settings=settings, code=code)
+    return Stage(
+        "compact", work, inputs={"masked": run.root / "prune" / "masked.safetensors"}, settings=settings, code=code
+    )
 
 
 def export_stage(run: Run) -> Stage:
@@ -83,8 +87,8 @@ def export_stage(run: Run) -> Stage:
 
     settings = recipe_facts(run.recipe, "model", "data", "export") | {"golden": run.recipe.measure.golden}
     settings |= package_versions("torch", "onnx", "onnxscript", "onnxruntime")
-    inputs = {"train": run.root / "train", "compact": run.root / "compact"}
-    code = ("stages/export", "stages/network", "exporting", "models", "data")
+    inputs = {"train": run.root / "train" / "model.safetensors", "compact": run.root / "compact"}
+    code = ("stages/export", "stages/network", "exporting", "onnx_reference", "models", "data")
     return Stage("export", work, inputs=inputs, settings=settings, code=code)
 
 
@@ -121,14 +125,16 @@ def build_stage(run: Run, target: Target, variant: Variant) -> Stage:
     """Library, header, shared library, self-checking executable and manifest."""
     lowered = run.root / "lower" / target.name / variant
     tuned = run.root / "tune" / target.name / variant
-    export = run.root / "export"
+    golden = run.root / "export" / "golden.safetensors"
 
     def work(out: Path, progress: Progress) -> None:
         from edgeprune.stages.build import build
+        from edgeprune.stages.golden import load_golden
 
-        build(lowered, tuned, export, target, variant, f"{run.model_name}_{variant}", out, progress)
+        records = load_golden(golden)
+        build(lowered, tuned, (records["inputs"], records[variant]), target, variant, run.model_name, out, progress)
 
-    inputs = {"lower": lowered, "tune": tuned, "golden": export / "golden.safetensors"}
+    inputs = {"lower": lowered, "tune": tuned, "golden": golden}
     settings = target.model_dump(mode="json", include={"cpu", "toolchain", "memory_mib"})
     settings |= {"model": run.model_name} | package_versions("ziglang", *_TVM_PACKAGES)
     code = ("lowering", "artifact", "toolchain", "measuring", "stages/build")
@@ -164,7 +170,13 @@ def evaluate_stage(run: Run) -> Stage:
     inputs = {"export": run.root / "export"}
     inputs |= {f"build/{target.name}": run.root / "build" / target.name for target in local}
     settings = recipe_facts(run.recipe, "data") | package_versions("onnxruntime")
-    return Stage("evaluate", work, inputs=inputs, settings=settings, code=("data", "measuring", "stages/evaluate"))
+    return Stage(
+        "evaluate",
+        work,
+        inputs=inputs,
+        settings=settings,
+        code=("data", "measuring", "onnx_reference", "stages/evaluate"),
+    )
 
 
 def report_stage(run: Run) -> Stage:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from edgeprune.data import load_splits
 from edgeprune.emulation import Unavailable
 from edgeprune.errors import StageFailure
-from edgeprune.exporting import run_onnx
 from edgeprune.measuring import run_inputs
+from edgeprune.onnx_reference import run_onnx
 from edgeprune.pipeline.stage import write_json
 from edgeprune.progress import Progress
 from edgeprune.recipe import Recipe

@@ -7,22 +7,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 from torch import nn
 
 from edgeprune.data import load_splits
-from edgeprune.exporting import export_onnx, run_onnx
+from edgeprune.exporting import export_onnx
+from edgeprune.onnx_reference import run_onnx
 from edgeprune.parity import Parity, compare
 from edgeprune.pipeline.stage import write_json
 from edgeprune.progress import Progress
 from edgeprune.recipe import Recipe
 from edgeprune.stages.compact import load_compact
+from edgeprune.stages.golden import GOLDEN, TOLERANCE
 from edgeprune.stages.network import build_network, example_input, load_weights
 from edgeprune.stages.train import WEIGHTS
 from edgeprune.stages.variant import Variant
-
-GOLDEN = "golden.safetensors"
-TOLERANCE = 1e-4
 
 
 def export(recipe: Recipe, trained: Path, compacted: Path, out: Path, progress: Progress) -> None:
@@ -45,11 +44,6 @@ def export(recipe: Recipe, trained: Path, compacted: Path, out: Path, progress: 
         progress.advance(f"{variant}.onnx, {path.stat().st_size:,} bytes, {parity[-1].relative_error:.1e} off torch")
     save_file(golden, out / GOLDEN)
     write_json(out / "parity.json", [entry.as_dict() for entry in parity])
-
-
-def load_golden(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Return ``inputs`` ``(N, *input)`` and each variant's outputs ``(N, *output)``."""
-    return load_file(path)
 
 
 def _golden_inputs(recipe: Recipe, progress: Progress) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from edgeprune.parity import compare
 from edgeprune.pipeline.stage import write_json
 from edgeprune.progress import Progress
 from edgeprune.recipe import Measure
-from edgeprune.stages.export import TOLERANCE, load_golden
+from edgeprune.stages.golden import TOLERANCE, load_golden
 from edgeprune.stages.variant import VARIANTS
 from edgeprune.target import Target
 

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from edgeprune.errors import UserError
-from edgeprune.exporting import export_onnx, run_onnx
+from edgeprune.exporting import export_onnx
+from edgeprune.onnx_reference import run_onnx
 from edgeprune.parity import compare
 
 

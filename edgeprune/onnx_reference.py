@@ -27,6 +27,27 @@ def run_onnx(path: Path, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([session.run(None, {name: record[np.newaxis]})[0] for record in inputs])
 
 
+def seeded_records(path: Path, *, records: int = 4, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return seeded standard-normal inputs for a float32 file and ONNX Runtime's outputs.
+
+    Both have shape ``(records, elements of all tensors concatenated)``: golden records for a network that comes
+    without data.
+
+    Raises:
+        StageFailure: ONNX Runtime refuses the file.
+    """
+    session = _session(path)
+    generator = np.random.default_rng(seed)
+    rows_in, rows_out = [], []
+    for _ in range(records):
+        feeds = {
+            source.name: generator.standard_normal(source.shape, dtype=np.float32) for source in session.get_inputs()
+        }
+        rows_in.append(np.concatenate([value.ravel() for value in feeds.values()]))
+        rows_out.append(np.concatenate([value.ravel() for value in session.run(None, feeds)]))
+    return np.stack(rows_in), np.stack(rows_out).astype(np.float32)
+
+
 def _session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

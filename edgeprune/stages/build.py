@@ -1,0 +1,65 @@
+"""Build: a lowered network and its tuning records to the files for a board."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeprune.artifact import Manifest, build_artifact
+from edgeprune.lowering import Lowered, read_program, schedule
+from edgeprune.pipeline.content_hash import hash_json, hash_tree
+from edgeprune.progress import Progress
+from edgeprune.stages.golden import TOLERANCE
+from edgeprune.stages.tune import RECORDS, RESULT
+from edgeprune.target import Target
+
+
+def build(
+    lowered_in: Path,
+    tuned: Path | None,
+    golden: tuple[NDArray[np.float32], NDArray[np.float32]],
+    target: Target,
+    variant: str,
+    model: str,
+    out: Path,
+    progress: Progress,
+) -> Manifest:
+    """Write library, header, shared library, benchmark executable and manifest to ``out``.
+
+    ``golden`` holds inputs ``(N, ...)`` and the outputs expected of them. Without ``tuned`` every kernel gets its
+    default schedule.
+    """
+    lowered = Lowered.load(lowered_in)
+    records = tuned / RECORDS if tuned is not None else None
+    program = read_program(schedule(lowered, target, records, progress=progress))
+    # The artifact takes its directory over as a whole; the stage's own directory already has its key in it.
+    whole = out / "artifact"
+    manifest = build_artifact(
+        program,
+        target,
+        whole,
+        model=model,
+        variant=variant,
+        golden_inputs=golden[0],
+        golden_outputs=golden[1],
+        tolerance=TOLERANCE,
+        tuning=_tuning(tuned, program.tuned),
+        progress=progress,
+    )
+    for path in whole.iterdir():
+        path.replace(out / path.name)
+    whole.rmdir()
+    return manifest
+
+
+def _tuning(tuned: Path | None, kernels: dict[str, bool]) -> dict[str, int | str | None]:
+    hits = sum(kernels.values())
+    if tuned is None:
+        return {"records": 0, "hits": hits, "kernels": len(kernels), "database_sha256": None}
+    found = json.loads((tuned / RESULT).read_text(encoding="utf-8"))
+    valid = sum(kernel["best_us"] is not None for kernel in found["kernels"])
+    digest = hash_json(hash_tree(tuned / RECORDS)) if valid else None
+    return {"records": valid, "hits": hits, "kernels": len(kernels), "database_sha256": digest}
