@@ -3,11 +3,14 @@
 from edgeprune.pruning.compact import compact, compact_like
 from edgeprune.pruning.coupling import Coupling, trace_coupling
 from edgeprune.pruning.criteria import CRITERIA, Evidence
+from edgeprune.pruning.dead import eliminate_dead
 from edgeprune.pruning.make_plan import make_plan
 from edgeprune.pruning.masks import Masks, plan_masks
+from edgeprune.pruning.optimizer import compact_optimizer
 from edgeprune.pruning.plan import LayerPlan, Plan
 from edgeprune.pruning.prune import PruneResult, prune
 from edgeprune.pruning.size import count_macs, count_parameters
+from edgeprune.pruning.weights import weight_masks
 
 __all__ = [
     "CRITERIA",
@@ -19,10 +22,13 @@ __all__ = [
     "PruneResult",
     "compact",
     "compact_like",
+    "compact_optimizer",
     "count_macs",
     "count_parameters",
+    "eliminate_dead",
     "make_plan",
     "plan_masks",
     "prune",
     "trace_coupling",
+    "weight_masks",
 ]

@@ -14,7 +14,7 @@ from edgeprune.pruning.labels import Indices, Layout, joined_components
 from edgeprune.pruning.resolve import resolve_products
 from edgeprune.pruning.rules.pointwise import is_pointwise, pointwise
 from edgeprune.pruning.trace import Trace, trace
-from edgeprune.pruning.walk import RULES, Cost, Reader, Result, Walk, operator_name, shape_of
+from edgeprune.pruning.walk import RULES, Cost, Mixer, Reader, Result, Walk, operator_name, shape_of
 
 __all__ = ["Coupling", "ParameterAxis", "trace_coupling"]
 assert _rules.__all__, "importing the rules registers them"
@@ -58,6 +58,7 @@ class Coupling:
     axes: tuple[ParameterAxis, ...]
     groups: tuple[Indices, ...]
     readers: tuple[Reader, ...]
+    mixers: tuple[Mixer, ...]
     costs: tuple[CostSites, ...]
     layouts: dict[str, tuple[tuple[Indices | None, ...], ...]]
     trace: Trace
@@ -191,6 +192,7 @@ def _number(walk: Walk, model: nn.Module, inputs: Any, unknown: tuple[str, ...])
         axes,
         _groups(axes, len(free)),
         tuple(walk.readers),
+        tuple(walk.mixers),
         tuple(_cost(cost, numbers[roots]) for cost in walk.costs),
         layouts,
         walk.trace,

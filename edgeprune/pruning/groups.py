@@ -54,7 +54,7 @@ def make_groups(coupling: Coupling, scores: Scores, settings: Prune, removed: Fl
     layers = [coupling.layer(axis) for axis in coupling.makers()]
     for key, patterns in (("exclude", settings.exclude), ("override", [entry.pattern for entry in settings.override])):
         for pattern in patterns:
-            _must_match(f"prune.{key}", pattern, layers)
+            must_match(f"prune.{key}", pattern, layers)
     occurrences = _occurrences(coupling)
     return [
         _make_group(coupling, members, scores, settings, removed, [occurrences[index] for index in touched])
@@ -62,7 +62,8 @@ def make_groups(coupling: Coupling, scores: Scores, settings: Prune, removed: Fl
     ]
 
 
-def _must_match(key: str, pattern: str, layers: list[str]) -> None:
+def must_match(key: str, pattern: str, layers: list[str]) -> None:
+    """Raise a ``UserError`` that names the nearest layers if ``pattern`` matches none."""
     if any(fnmatchcase(layer, pattern) for layer in layers):
         return
     near = difflib.get_close_matches(pattern, layers, n=3, cutoff=0.3) or layers[:3]

@@ -35,7 +35,7 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 
 @dataclass(frozen=True)
 class Product:
-    """``flat[i, j, ...]`` lives if and only if every ``factors[k]`` lives at its index; a ``None`` factor always does."""
+    """``flat[i, j, ...]`` lives if and only if every ``factors[k]`` lives at its index; ``None`` always lives."""
 
     flat: Indices
     sizes: tuple[int, ...]
@@ -47,7 +47,7 @@ class Reader:
     """A place where a weight sums over an axis of its input.
 
     ``data`` and ``axis`` name the node and axis summed over, ``weight`` and ``weight_axis`` the parameter.
-    ``groups`` is a convolution's. ``module`` is the module that did it, if the weight is its own.
+    ``groups`` is a convolution's.
     """
 
     node: str
@@ -55,8 +55,18 @@ class Reader:
     axis: int
     weight: str
     weight_axis: int
-    labels: Axis
     groups: int
+
+
+@dataclass(frozen=True)
+class Mixer:
+    """A place where operands are multiplied and summed over an axis without a weight's rule.
+
+    ``operands`` are (node, axis): an index adds nothing if one of them is zero there.
+    """
+
+    node: str
+    operands: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -77,6 +87,7 @@ class Walk:
         self.layouts: dict[str, Result] = {}
         self.products: list[Product] = []
         self.readers: list[Reader] = []
+        self.mixers: list[Mixer] = []
         self.costs: list[Cost] = []
         self.parameters: dict[str, Layout] = {}
         self.roles: dict[tuple[str, int], str] = {}
@@ -122,9 +133,10 @@ class Walk:
         """Record multiply-accumulates; ``factor`` counts everything but the given axes."""
         self.costs.append(Cost(node.name, factor, tuple(axis for axis in axes if axis is not None)))
 
-    def module_name(self, node: fx.Node) -> str:
-        """Return the dotted name of the module an operator ran in ("" for the network itself)."""
-        return module_name(node)
+    def mix(self, node: fx.Node, *operands: tuple[Any, int]) -> None:
+        """Record a sum over an axis of activations."""
+        named = tuple((value.name, axis) for value, axis in operands if isinstance(value, fx.Node))
+        self.mixers.append(Mixer(node.name, named))
 
 
 def module_name(node: fx.Node) -> str:

@@ -1,20 +1,22 @@
-"""First-order Taylor expansion of the loss: Molchanov et al., "Importance estimation for neural network pruning" (2019)."""
+"""First-order Taylor expansion of the loss: Molchanov et al., "Importance estimation for network pruning" (2019)."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from edgeprune.errors import UserError
-from edgeprune.pruning.criteria.evidence import Batch, Evidence, Scores, inputs_of, per_set
+from edgeprune.pruning.criteria.evidence import Batch, Evidence, Scores, per_set
 from edgeprune.pruning.trace import evaluation
 
 
 def taylor(evidence: Evidence) -> Scores:
     """Sum of (gradient x weight)^2 over all weights that make a set, averaged over the batches; not normalised."""
     count = evidence.coupling.set_count
-    products = gradient_products(evidence)
+    products = gradient_products(evidence.model, evidence.batches("taylor"))
     total = np.zeros(count)
     for axis in evidence.coupling.axes:
         if axis.role == "consumer" or axis.name not in products:
@@ -25,18 +27,21 @@ def taylor(evidence: Evidence) -> Scores:
     return total
 
 
-def gradient_products(evidence: Evidence) -> dict[str, Scores]:
-    """Return the mean over batches of (gradient x weight)^2 for every parameter, of the cross-entropy."""
-    parameters = dict(evidence.model.named_parameters())
-    batches = evidence.batches("taylor")
+def gradient_products(model: nn.Module, batches: Sequence[Batch]) -> dict[str, Scores]:
+    """Return the mean over batches (inputs, labels) of (gradient x weight)^2 for every parameter, of the cross-entropy.
+
+    Raises:
+        UserError: a batch has no labels.
+    """
+    parameters = dict(model.named_parameters())
     sums = {name: np.zeros(tuple(parameter.shape)) for name, parameter in parameters.items()}
     frozen = [parameter for parameter in parameters.values() if not parameter.requires_grad]
     for parameter in frozen:
         parameter.requires_grad_(True)
     try:
-        with evaluation(evidence.model), torch.enable_grad():
+        with evaluation(model), torch.enable_grad():
             for batch in batches:
-                for name, gradient in _gradients(evidence.model, parameters, batch, len(evidence.coupling.inputs)):
+                for name, gradient in _gradients(model, parameters, batch):
                     sums[name] += (gradient * parameters[name].detach()).double().cpu().numpy() ** 2
     finally:
         for parameter in frozen:
@@ -44,11 +49,9 @@ def gradient_products(evidence: Evidence) -> dict[str, Scores]:
     return {name: total / len(batches) for name, total in sums.items()}
 
 
-def _gradients(
-    model: nn.Module, parameters: dict[str, nn.Parameter], batch: Batch, inputs: int
-) -> list[tuple[str, Tensor]]:
-    if isinstance(batch, Tensor) or len(batch) <= inputs:
+def _gradients(model: nn.Module, parameters: dict[str, nn.Parameter], batch: Batch) -> list[tuple[str, Tensor]]:
+    if isinstance(batch, Tensor) or len(batch) < 2:
         raise UserError("prune.criterion 'taylor' needs labels: calibration batches must be (inputs, labels)")
-    loss = nn.functional.cross_entropy(model(*inputs_of(batch, inputs)), batch[inputs])
+    loss = nn.functional.cross_entropy(model(*batch[:-1]), batch[-1])
     found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
     return [(name, gradient) for name, gradient in zip(parameters, found, strict=True) if gradient is not None]

@@ -19,6 +19,7 @@ def attention(walk: Walk, node: fx.Node) -> Layout:
         walk.labels.pin(inner, "the attention's scale is computed from the width of a head")
     elif not (query.zero[-1] or key.zero[-1]):
         walk.labels.pin(inner, "summed over while its removed entries are not zero")
+    walk.mix(node, (bound["query"], rank - 1), (bound["key"], rank - 1))
     positions = walk.unify([key.axes[-2], value.axes[-2]], "attended positions")
     walk.labels.pin(positions, "softmax over attended positions")
     axes: list[Axis] = []
@@ -81,6 +82,10 @@ def einsum(walk: Walk, node: fx.Node) -> Layout:
     for value, term in zip(bound["tensors"], terms, strict=True):
         for axis, letter in enumerate(term):
             walk.role(value, axis, "producer" if letter in output else "consumer")
+    for letter in dict.fromkeys("".join(terms)):
+        if letter not in output:
+            where = zip(bound["tensors"], terms, strict=True)
+            walk.mix(node, *((value, term.index(letter)) for value, term in where if letter in term))
     fixed = [size for letter, size in sizes.items() if axes[letter] is None]
     walk.cost(node, elements(fixed), *axes.values())
     shape = shape_of(node)

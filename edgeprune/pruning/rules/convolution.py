@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import fx
 
-from edgeprune.pruning.labels import Axis, Indices, Layout
+from edgeprune.pruning.labels import Axis, Layout
 from edgeprune.pruning.walk import Product, Reader, Walk, arguments, elements, rule, shape_of
 
 _READS_INPUT = "reads channels that must stay"
@@ -23,32 +23,31 @@ def convolution(walk: Walk, node: fx.Node) -> Layout:
     walk.pin_axes(data, [axis for axis in range(len(data.shape)) if axis > channel], "convolved over")
     walk.pin_axes(weight, range(2, spatial + 2), "kernel positions")
 
-    inputs, outputs = _couple(walk, data.axes[channel], weight, groups, transposed, shape[channel])
+    outputs = _couple(walk, data.axes[channel], weight, groups, transposed, shape[channel])
     outputs = _with_bias(walk, bound["bias"], outputs)
-    _record(walk, node, bound, channel, weight, groups, transposed, inputs)
+    _record(walk, node, bound, channel, weight, groups, transposed)
 
     axes = (*data.axes[:channel], outputs, *(None,) * spatial)
     zero = (*(False,) * channel, True, *(True,) * spatial)
     return Layout(shape, axes, zero)
 
 
-def _couple(
-    walk: Walk, data: Axis, weight: Layout, groups: int, transposed: bool, channels_out: int
-) -> tuple[Axis, Axis]:
-    """Join labels and return those of the input and the output channels."""
+def _couple(walk: Walk, data: Axis, weight: Layout, groups: int, transposed: bool, channels_out: int) -> Axis:
+    """Join labels and return those of the output channels."""
     first, second = weight.axes[0], weight.axes[1]
     if groups == 1:
         read, made = (first, second) if transposed else (second, first)
-        return walk.unify([data, read], _READS_INPUT), made
+        walk.unify([data, read], _READS_INPUT)
+        return made
     if transposed:
         inputs = walk.unify([data, first], _READS_INPUT)
         made = walk.labels.fresh(channels_out)
         group = _grouped(walk, inputs, weight.shape[0], groups, None)
         _grouped(walk, made, channels_out, groups, second, group, shared=True)
-        return inputs, made
+        return made
     group = _grouped(walk, data, weight.shape[1] * groups, groups, second)
     _grouped(walk, first, weight.shape[0], groups, None, group, shared=True)
-    return data, first
+    return first
 
 
 def _grouped(
@@ -91,7 +90,6 @@ def _record(
     weight: Layout,
     groups: int,
     transposed: bool,
-    inputs: Axis,
 ) -> None:
     """Note the weight's roles, who reads which channels, and the multiply-accumulates."""
     read_axis, made_axis = (0, 1) if transposed else (1, 0)
@@ -100,8 +98,11 @@ def _record(
     walk.role(bound["weight"], read_axis, "consumer")
     name = walk.parameter(bound["weight"])
     if name is not None:
-        labels: Indices | None = inputs
-        walk.readers.append(Reader(node.name, bound["input"].name, channel, name, read_axis, labels, groups))
+        walk.readers.append(Reader(node.name, bound["input"].name, channel, name, read_axis, groups))
+    elif groups == 1:
+        walk.mix(node, (bound["input"], channel), (bound["weight"], read_axis))
+    else:
+        walk.mix(node, (bound["input"], channel))
     moved = walk.layout(bound["input"]).shape if transposed else shape_of(node)
     per_weight = elements(moved) // moved[channel] * elements(weight.shape[2:])
     fixed = 1

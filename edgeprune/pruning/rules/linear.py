@@ -18,7 +18,7 @@ def linear(walk: Walk, node: fx.Node) -> Layout:
     bound = arguments(node)
     data, weight = walk.layout(bound["input"]), walk.layout(bound["weight"])
     last = len(data.shape) - 1
-    inputs = walk.unify([data.axes[last], weight.axes[1]], _READS)
+    walk.unify([data.axes[last], weight.axes[1]], _READS)
     outputs = weight.axes[0]
     walk.role(bound["weight"], 0, "producer")
     walk.role(bound["weight"], 1, "consumer")
@@ -27,7 +27,9 @@ def linear(walk: Walk, node: fx.Node) -> Layout:
         outputs = walk.unify([outputs, walk.layout(bound["bias"]).axes[0]], "its bias must stay")
     name = walk.parameter(bound["weight"])
     if name is not None:
-        walk.readers.append(Reader(node.name, bound["input"].name, last, name, 1, inputs, 1))
+        walk.readers.append(Reader(node.name, bound["input"].name, last, name, 1, 1))
+    else:
+        walk.mix(node, (bound["input"], last), (bound["weight"], 1))
     _cost(walk, node, data.axes[:last], data.shape[:last], (weight.axes[0], weight.axes[1]), weight.shape)
     zero = tuple(flag and bound["bias"] is None for flag in data.zero[:last])
     return Layout(shape_of(node), (*data.axes[:last], outputs), (*zero, True))
@@ -82,6 +84,8 @@ def product(walk: Walk, node: fx.Node, left_node: Any, right_node: Any) -> Layou
     shared = walk.unify([left.axes[-1], right.axes[-2]], "multiplied with what must stay")
     if shared is not None and not (left.zero[-1] or right.zero[-2]):
         walk.labels.pin(shared, "summed over while its removed entries are not zero")
+    rank_left, rank_right = len(walk.layout(left_node).shape), len(walk.layout(right_node).shape)
+    walk.mix(node, (left_node, rank_left - 1), (right_node, max(rank_right - 2, 0)))
     _roles(walk, left_node, right_node)
     batch, zero = _batch(walk, left, right)
     axes: tuple[Axis, ...] = (*batch, left.axes[-2], right.axes[-1])

@@ -26,6 +26,8 @@ def reduce(walk: Walk, node: fx.Node) -> Layout:
     for axis in over:
         if not (neutral and data.zero[axis]):
             walk.labels.pin(data.axes[axis], f"{name} over its channels would change with their number")
+        else:
+            walk.mix(node, (node.args[0], axis))
     gives_zero = name in _ZERO_GIVES_ZERO
     axes, zero = [], []
     for axis in range(rank):
