@@ -1,0 +1,134 @@
+"""The records of one device: every trial ever made, in the files MetaSchedule reads, and why failed ones failed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeprune.errors import UserError
+from edgeprune.tuning.descriptor import Descriptor
+from edgeprune.tuning.journal import Journal, locked
+
+WORKLOADS = "database_workload.json"
+RECORDS = "database_tuning_record.json"
+_FAILURES = "failures.jsonl"
+_BASELINES = "baselines.jsonl"
+# MetaSchedule's own mark of a failed trial: such records are kept so that the search does not propose them again,
+# and are never returned as a best schedule.
+FAILED_SECONDS = 1e10
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial in the database: ``seconds`` per call, or ``reason`` it failed. ``record`` is MetaSchedule's JSON."""
+
+    workload: str
+    seconds: float | None
+    reason: str | None
+    record: list[Any]
+
+
+class Database:
+    """The directory of one descriptor; several processes may add to it at once.
+
+    ``dropped_bytes`` is what opening had to cut off because a writer was killed in the middle of a line.
+    """
+
+    def __init__(self, directory: Path, descriptor: Descriptor) -> None:
+        """Open or create the database.
+
+        Raises:
+            UserError: the directory belongs to another descriptor, or a file in it is damaged.
+        """
+        descriptor.stamp(directory)
+        self.directory = directory
+        self._workloads = Journal(directory / WORKLOADS)
+        self._records = Journal(directory / RECORDS)
+        self._failures = Journal(directory / _FAILURES)
+        self._baselines = Journal(directory / _BASELINES)
+        self._baseline_seconds: dict[str, float] = {}
+        self._hashes: list[str] = []
+        self._modules: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
+        self._trials: dict[str, list[Trial]] = {}
+        with locked(directory):
+            journals = (self._workloads, self._records, self._failures, self._baselines)
+            self.dropped_bytes = sum(journal.drop_unfinished_tail() for journal in journals)
+            self._refresh()
+
+    def trials(self, workload: str) -> list[Trial]:
+        """Return the trials of the workload with this structural hash, in the order they were made."""
+        return list(self._trials.get(workload, ()))
+
+    def best(self, workload: str, count: int) -> list[Trial]:
+        """Return up to ``count`` valid trials, fastest first; equal times in an order that depends on nothing else."""
+        valid = [trial for trial in self._trials.get(workload, ()) if trial.seconds is not None]
+        return sorted(valid, key=lambda trial: (trial.seconds, _dump(trial.record)))[:count]
+
+    def workload_document(self, workload: str) -> list[str] | None:
+        """Return MetaSchedule's JSON of the workload, ``None`` if the database does not know it."""
+        module = self._modules.get(workload)
+        return None if module is None else [workload, module]
+
+    def append(self, workload_document: list[str], record: list[Any], reason: str | None) -> Trial:
+        """Add one finished trial, durably, before returning it.
+
+        ``record`` is ``TuningRecord.as_json()``; ``reason`` is why it failed (its time must then be
+        ``FAILED_SECONDS``), ``None`` for a valid one.
+
+        Raises:
+            StageFailure: the disk is full; earlier records stay intact.
+        """
+        workload = workload_document[0]
+        with locked(self.directory):
+            self._refresh()
+            if workload not in self._modules:
+                self._workloads.append(workload_document)
+            if reason is not None:
+                # The reason first: killed in between, there is a reason too many, never a failure without one.
+                self._failures.append({"trace": _digest(record), "reason": reason})
+            self._refresh()
+            self._records.append([self._hashes.index(workload), record])
+            self._refresh()
+        return self._trials[workload][-1]
+
+    def baseline(self, workload: str) -> float | None:
+        """Return the seconds per call last measured for the schedule without tuning, ``None`` if never."""
+        return self._baseline_seconds.get(workload)
+
+    def set_baseline(self, workload: str, seconds: float) -> None:
+        """Keep the seconds per call of the schedule that is used where there is no record."""
+        with locked(self.directory):
+            self._baselines.append({"workload": workload, "seconds": seconds})
+            self._refresh()
+
+    def _refresh(self) -> None:
+        for workload, module in self._workloads.read_new():
+            self._hashes.append(workload)
+            self._modules[workload] = module
+        for failure in self._failures.read_new():
+            self._reasons[failure["trace"]] = failure["reason"]
+        for baseline in self._baselines.read_new():
+            self._baseline_seconds[baseline["workload"]] = baseline["seconds"]
+        for index, record in self._records.read_new():
+            if not 0 <= index < len(self._hashes):
+                raise UserError(f"{self._records.path}: a record of workload {index}, which {WORKLOADS} lacks")
+            trial = self._trial(self._hashes[index], record)
+            self._trials.setdefault(trial.workload, []).append(trial)
+
+    def _trial(self, workload: str, record: list[Any]) -> Trial:
+        seconds = [float(value) for value in record[1] or ()]
+        if seconds and max(seconds) < FAILED_SECONDS:
+            return Trial(workload, sum(seconds) / len(seconds), None, record)
+        return Trial(workload, None, self._reasons.get(_digest(record), "unknown"), record)
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _digest(record: list[Any]) -> str:
+    return hashlib.sha256(_dump(record[0]).encode()).hexdigest()[:16]

@@ -1,0 +1,81 @@
+"""What a tuning record is valid for: records of two descriptors never mix."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import tvm
+
+from edgeprune.errors import UserError
+from edgeprune.lowering import tvm_target
+from edgeprune.target import Target
+
+_FILE = "descriptor.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """All that decides how fast generated code is: CPU as LLVM sees it, threads, and the TVM that generated it."""
+
+    triple: str
+    cpu: str
+    attributes: tuple[str, ...]
+    float_abi: str
+    threads: int
+    tvm: str
+    format: int = _FORMAT
+
+    @property
+    def key(self) -> str:
+        """Return the content key, 16 hexadecimal digits."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+    def directory(self, root: Path) -> Path:
+        """Return where records of this descriptor lie under ``root``."""
+        return root / f"{self.cpu}-{self.key}"
+
+    def stamp(self, directory: Path) -> None:
+        """Claim ``directory`` for this descriptor, or check that it was claimed for the same.
+
+        Raises:
+            UserError: the records in ``directory`` were measured for another CPU, thread count or TVM version.
+        """
+        path = directory / _FILE
+        if not path.exists():
+            directory.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_name(_FILE + ".unfinished")
+            unfinished.write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            unfinished.replace(path)
+            return
+        self._check(path)
+
+    def _check(self, path: Path) -> None:
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: not a descriptor of tuning records ({error}); remove this directory") from None
+        wanted = json.loads(json.dumps(asdict(self)))
+        if not isinstance(found, dict):
+            raise UserError(f"{path}: not a descriptor of tuning records; remove this directory")
+        differing = [key for key in sorted(wanted | found) if wanted.get(key) != found.get(key)]
+        if differing:
+            pairs = ", ".join(f"{key} {found.get(key)!r} (here {wanted.get(key)!r})" for key in differing)
+            raise UserError(f"{path}: these records are of another device: {pairs}; use another database directory")
+
+
+def describe(target: Target) -> Descriptor:
+    """Return the descriptor of ``target`` as this TVM generates code for it, with ``native`` resolved to the CPU."""
+    resolved = tvm_target(target)
+    attributes = resolved.attrs
+    return Descriptor(
+        triple=str(attributes.get("mtriple", "")),
+        cpu=str(attributes.get("mcpu", "")),
+        attributes=tuple(str(attribute) for attribute in attributes.get("mattr", ())),
+        float_abi=str(attributes.get("mfloat-abi", "")),
+        threads=int(attributes.get("num-cores", 1)),
+        tvm=str(tvm.__version__),
+    )

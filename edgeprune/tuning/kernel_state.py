@@ -1,0 +1,85 @@
+"""Where a kernel stands while its network is tuned, and which kernel is next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from edgeprune.tuning.database import Trial
+from edgeprune.tuning.kernels import Kernel
+from edgeprune.tuning.result import KernelResult
+
+BATCH = 8
+# A kernel is given up when this many trials in a row (and a third of its quota) brought less than 1 %.
+_PATIENCE = 32
+_WORTHWHILE = 0.99
+# Each batch without progress halves what the next one is expected to bring.
+_FADING = 0.5
+
+
+class KernelState:
+    """A kernel's quota, history and best time."""
+
+    def __init__(self, kernel: Kernel, quota: int, known: Iterable[Trial]) -> None:
+        self.kernel = kernel
+        self.quota = quota
+        self.trials = 0
+        self.in_flight = False
+        self.exhausted = False
+        self.best: float | None = None
+        self.baseline: float | None = None
+        self.failures: Counter[str] = Counter()
+        self._since_progress = 0
+        self.reused = 0
+        for trial in known:
+            self._take_in(trial)
+            self.reused += 1
+
+    @property
+    def remaining(self) -> int:
+        """Return how many trials are still to be made: none once the kernel no longer improves."""
+        if self.exhausted or self._since_progress >= max(_PATIENCE, self.quota // 3):
+            return 0
+        return max(0, self.quota - self.reused - self.trials)
+
+    @property
+    def expected_gain(self) -> float:
+        """Return a score for making this kernel's next batch now: seconds per inference at stake."""
+        if self.best is None:
+            return float("inf")
+        return float(self.kernel.calls * self.best * _FADING ** (self._since_progress // BATCH))
+
+    def add(self, trial: Trial) -> None:
+        """Count a trial made now."""
+        self.trials += 1
+        self._take_in(trial)
+
+    def result(self) -> KernelResult:
+        """Return the state as it is reported."""
+        return KernelResult(
+            name=self.kernel.name,
+            workload=self.kernel.workload,
+            calls=self.kernel.calls,
+            trials=self.trials,
+            reused=self.reused,
+            failures=dict(sorted(self.failures.items())),
+            best_us=None if self.best is None else self.best * 1e6,
+            baseline_us=None if self.baseline is None else self.baseline * 1e6,
+        )
+
+    def _take_in(self, trial: Trial) -> None:
+        if trial.seconds is None:
+            self.failures[trial.reason or "unknown"] += 1
+            self._since_progress += 1
+            return
+        if self.best is None or trial.seconds < self.best * _WORTHWHILE:
+            self._since_progress = 0
+        else:
+            self._since_progress += 1
+        self.best = trial.seconds if self.best is None else min(self.best, trial.seconds)
+
+
+def next_kernel(states: list[KernelState]) -> KernelState | None:
+    """Return the kernel whose next batch promises most, ``None`` if none has trials left to start now."""
+    ready = [state for state in states if state.remaining > 0 and not state.in_flight]
+    return max(ready, key=lambda state: state.expected_gain, default=None)

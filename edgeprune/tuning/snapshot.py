@@ -1,0 +1,44 @@
+"""A copy of the records that one network needs, for its run directory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgeprune.lowering import Lowered
+from edgeprune.target import Target
+from edgeprune.tuning.database import RECORDS, WORKLOADS, Database
+from edgeprune.tuning.descriptor import describe
+from edgeprune.tuning.kernels import extract_kernels
+
+
+def snapshot(database: Path, lowered: Lowered, target: Target, out: Path, *, best: int = 1) -> int:
+    """Write the ``best`` fastest valid records of every kernel of ``lowered`` into ``out`` and return their number.
+
+    ``out`` becomes a directory that MetaSchedule's ``JSONDatabase(work_dir=out)`` and the scheduling of ``lowered``
+    read. Equal databases give equal bytes. A kernel without a valid record is absent.
+
+    Raises:
+        UserError: the database under ``database`` is damaged or of another device.
+    """
+    descriptor = describe(target)
+    source = Database(descriptor.directory(database), descriptor)
+    descriptor.stamp(out)
+    workloads: list[list[str] | None] = []
+    records: list[list[object]] = []
+    for workload in sorted({kernel.workload for kernel in extract_kernels(lowered, target)}):
+        trials = source.best(workload, best)
+        if not trials:
+            continue
+        records += [[len(workloads), trial.record] for trial in trials]
+        workloads.append(source.workload_document(workload))
+    _write_lines(out / WORKLOADS, workloads)
+    _write_lines(out / RECORDS, records)
+    return len(records)
+
+
+def _write_lines(path: Path, documents: Sequence[object]) -> None:
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text("".join(json.dumps(d, separators=(",", ":")) + "\n" for d in documents), encoding="utf-8")
+    unfinished.replace(path)

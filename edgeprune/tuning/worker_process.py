@@ -1,0 +1,86 @@
+"""A process that builds or measures candidates until its pipe closes: ``python -m ... FD CORE...``."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import tvm
+
+from edgeprune.tuning.build_candidate import build_candidate
+from edgeprune.tuning.cpu_intrinsics import register_cpu_intrinsics
+from edgeprune.tuning.measure_candidate import Reference, WrongResultError, measure_candidate, run_reference
+from edgeprune.tuning.plan import Plan
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Handler:
+    """Answers one job at a time; keeps the references of the kernels it has measured."""
+
+    def __init__(self) -> None:
+        self._references: dict[str, Reference] = {}
+
+    def answer(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Return ``job``'s outcome: its figures, or ``reason`` and ``detail`` of its failure."""
+        try:
+            outcome = {"build": self._build, "reference": self._reference, "measure": self._measure}[job["kind"]](job)
+        except WrongResultError as error:
+            return {"reason": "wrong result", "detail": str(error)}
+        except Exception as error:  # whatever a candidate makes TVM raise costs that candidate only, and is counted
+            reason = "build error" if job["kind"] == "build" else "run error"
+            return {"reason": reason, "detail": _last_line(error)}
+        return outcome
+
+    @staticmethod
+    def _build(job: dict[str, Any]) -> dict[str, Any]:
+        module = tvm.ir.load_json(job["module"])
+        target = tvm.target.Target(job["target"])
+        return {"plan": build_candidate(module, target, Path(job["library"])).as_dict()}
+
+    def _reference(self, job: dict[str, Any]) -> dict[str, Any]:
+        reference, seconds = run_reference(Path(job["library"]), Plan.from_dict(job["plan"]), job["seed"])
+        self._references[job["workload"]] = reference
+        return {"seconds": seconds}
+
+    def _measure(self, job: dict[str, Any]) -> dict[str, Any]:
+        reference = self._references[job["workload"]]
+        plan = Plan.from_dict(job["plan"])
+        return {"seconds": measure_candidate(Path(job["library"]), plan, reference, job["best"])}
+
+
+def main(arguments: list[str]) -> None:
+    """Serve jobs from the connection whose file descriptor is the first argument, on the cores the others name."""
+    _die_with_parent()
+    # Ctrl-C is the parent's to handle: it saves what is done and closes the pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.sched_setaffinity(0, {int(core) for core in arguments[1:]})
+    connection = Connection(int(arguments[0]))
+    register_cpu_intrinsics()
+    handler = Handler()
+    connection.send_bytes(b'{"ready":true}')
+    while True:
+        try:
+            job = json.loads(connection.recv_bytes())
+        except (EOFError, ConnectionError):
+            return
+        connection.send_bytes(json.dumps(handler.answer(job)).encode())
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[-1].strip() if lines else type(error).__name__)[:300]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
