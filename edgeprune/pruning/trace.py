@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.export.graph_signature import InputKind
+from torch.utils._pytree import TreeSpec
 
 from edgeprune.errors import StageFailure, UserError
 
@@ -20,7 +21,8 @@ class Trace:
 
     ``tensors`` maps placeholder names to the parameter or buffer they stand for, ``aliases`` every name of a tensor to
     one first name (a shared weight has several), ``inputs`` are the placeholders of the example inputs, ``state`` holds
-    all parameters and buffers by name.
+    all parameters and buffers by name, ``constants`` the tensors made in the network's code by placeholder; ``out_spec``
+    is the nesting of what the network returns.
     """
 
     graph: fx.Graph
@@ -29,6 +31,8 @@ class Trace:
     inputs: tuple[str, ...]
     buffers: frozenset[str]
     state: dict[str, Tensor]
+    constants: dict[str, Tensor]
+    out_spec: TreeSpec
 
 
 def trace(model: nn.Module, example_inputs: tuple[Tensor, ...], dynamic_shapes: Any = None) -> Trace:
@@ -50,13 +54,25 @@ def trace(model: nn.Module, example_inputs: tuple[Tensor, ...], dynamic_shapes: 
             ) from error
     tensors: dict[str, str] = {}
     inputs: list[str] = []
+    constants: dict[str, Tensor] = {}
     for spec in program.graph_signature.input_specs:
         if spec.kind in (InputKind.PARAMETER, InputKind.BUFFER) and spec.target is not None:
             tensors[spec.arg.name] = spec.target
         elif spec.kind is InputKind.USER_INPUT:
             inputs.append(spec.arg.name)
+        elif spec.target is not None and isinstance(program.constants.get(spec.target), Tensor):
+            constants[spec.arg.name] = program.constants[spec.target]
     buffers = frozenset(name for name, _ in model.named_buffers(remove_duplicate=False))
-    return Trace(program.graph, tensors, _aliases(model), tuple(inputs), buffers, named_tensors(model))
+    return Trace(
+        program.graph,
+        tensors,
+        _aliases(model),
+        tuple(inputs),
+        buffers,
+        named_tensors(model),
+        constants,
+        program.call_spec.out_spec,
+    )
 
 
 def named_tensors(model: nn.Module) -> dict[str, Tensor]:
