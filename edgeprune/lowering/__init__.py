@@ -1,5 +1,6 @@
 """From an ONNX file to scheduled kernels for a board's CPU."""
 
+from edgeprune.lowering.check import check_lowering, run_onnx, seeded_inputs
 from edgeprune.lowering.import_onnx import import_onnx
 from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.lower import lower
@@ -17,10 +18,13 @@ __all__ = [
     "Role",
     "Scheduled",
     "TensorSpec",
+    "check_lowering",
     "import_onnx",
     "lower",
     "read_program",
+    "run_onnx",
     "schedule",
+    "seeded_inputs",
     "task_module",
     "tvm_target",
 ]

@@ -1,8 +1,9 @@
 """Trial 0: a schedule that is sound for every kernel and good for the common ones, without any search.
 
-A reduction over a channels-last tensor (convolution of any grouping, pooling, matrix product) gets a tile of
-``pixels x channels`` whose sums stay in vector registers while the reduction loops run outside the tile; its
-weights are packed in the order the tile reads them. Everything else is inlined and left to LLVM's vectoriser.
+A reduction over a channels-last tensor (convolution of any grouping, pooling, matrix product) gets a register tile of
+``pixels x vectors``: its sums stay in vector registers while the reduction loops run outside the tile, and its weights
+are packed in the order the tile reads them. Where channels do not fill whole vectors, a row of sums takes the tile's
+place. Everything else is inlined and left to LLVM's own vectoriser.
 """
 
 from __future__ import annotations
@@ -12,59 +13,43 @@ from dataclasses import dataclass
 import tvm
 from tvm import tirx
 from tvm.s_tir import Schedule, ScheduleError
-from tvm.s_tir.schedule import SBlockRV
+from tvm.s_tir.schedule import LoopRV, SBlockRV
+
+from edgeprune.lowering.register_tile import RegisterTile, VectorUnit, choose_tile
 
 _SPATIAL = 0
 _REDUCE = 2
-_LANES = 4  # float32 per 128-bit vector, the width of NEON
-_REGISTERS = {"armv7": 10, "other": 20}  # vector registers for sums; the rest hold weights and inputs
-_MOST_CHANNELS = 64
-_MOST_PIXELS = 8
 _REWRITE_MARK = "meta_schedule.layout_rewrite_preproc"
 
 
 @dataclass(frozen=True)
-class Tile:
-    """How many neighbouring pixels and channels one register tile covers."""
+class _Nest:
+    """The loops of a reduction block by kind, and the channels (innermost spatial extent) a tile may span."""
 
-    pixels: int
+    block: SBlockRV
+    spatial: list[LoopRV]
+    reduce: list[LoopRV]
     channels: int
+    channels_per_group: int
+    pixels: int
+    multiplies: bool
 
 
 def default_schedule(function: tirx.PrimFunc, target: tvm.target.Target) -> tirx.PrimFunc:
-    """Return ``function`` with its loops tiled, or merely inlined where the template does not fit."""
+    """Return ``function`` with its loops tiled, or merely inlined where no template fits."""
     inlined = _inline(Schedule(function))
-    tiled = _tile_reduction(inlined.copy(), target)
-    chosen = tiled if tiled is not None else inlined
+    unit = VectorUnit.of(target)
+    nest = _single_reduction(inlined)
+    chosen = inlined
+    if nest is not None:
+        tile = choose_tile(nest.pixels, nest.channels_per_group, unit, multiplies=nest.multiplies)
+        chosen = (_tiled(inlined, tile) if tile is not None else _by_rows(inlined)) or inlined
     return chosen.mod["main"].with_attrs(dict(function.attrs))
-
-
-def choose_tile(pixels: int, channels: int, registers: int) -> Tile:
-    """Return the tile with the most work per loaded value among those that divide both extents.
-
-    A tile of ``p x c`` loads ``p + c/4`` values for ``p * c/4`` vector products, and has to keep ``p * c/4`` sums
-    in ``registers``. Channel counts that pruning has left odd are taken whole: LLVM splits odd vectors itself.
-    """
-    best = Tile(1, 1)
-    best_score = 0.0
-    for width in _divisors(channels, _MOST_CHANNELS):
-        vectors = width // _LANES + bin(width % _LANES).count("1")
-        for height in _divisors(pixels, _MOST_PIXELS):
-            if height * vectors > registers:
-                continue
-            score = (height * width / vectors) * (height * vectors) / (height + vectors) + 0.01 * height * vectors
-            if score > best_score:
-                best, best_score = Tile(height, width), score
-    return best
-
-
-def _divisors(number: int, most: int) -> list[int]:
-    return [divisor for divisor in range(1, min(number, most) + 1) if number % divisor == 0]
 
 
 def _inline(schedule: Schedule) -> Schedule:
     for block in _blocks(schedule):
-        if _is_reduction(schedule, block) or _computes_padding_for_reduction(schedule, block):
+        if _is_reduction(schedule, block) or _computed_for_reduction(schedule, block):
             continue
         try:
             schedule.compute_inline(block)
@@ -77,91 +62,134 @@ def _blocks(schedule: Schedule) -> list[SBlockRV]:
     return list(schedule.get_child_blocks(schedule.get_sblock("root")))
 
 
-def _iter_types(schedule: Schedule, block: SBlockRV) -> list[int]:
+def _kinds(schedule: Schedule, block: SBlockRV) -> list[int]:
     return [int(variable.iter_type) for variable in schedule.get(block).iter_vars]
 
 
 def _is_reduction(schedule: Schedule, block: SBlockRV) -> bool:
-    return _REDUCE in _iter_types(schedule, block)
+    return _REDUCE in _kinds(schedule, block)
 
 
-def _computes_padding_for_reduction(schedule: Schedule, block: SBlockRV) -> bool:
-    """Whether inlining ``block`` would put a bounds check into the innermost loop of a reduction."""
+def _computed_for_reduction(schedule: Schedule, block: SBlockRV) -> bool:
+    """Whether inlining ``block`` would repeat its work (a bounds check, say) in the innermost loop of a reduction."""
     body = schedule.get(block).body
     if not isinstance(body, tirx.BufferStore):
         return False
-    # An unpadded copy is a plain load; anything else would be computed again for every use.
     plain_copy = isinstance(body.value, tvm.ir.expr.TensorLoad)
     feeds = any(_is_reduction(schedule, consumer) for consumer in schedule.get_consumers(block))
     return feeds and not plain_copy
 
 
-def _tile_reduction(schedule: Schedule, target: tvm.target.Target) -> Schedule | None:
+def _single_reduction(schedule: Schedule) -> _Nest | None:
+    """Return the loops of the only reduction, if its channels are contiguous in everything it reads."""
     reductions = [block for block in _blocks(schedule) if _is_reduction(schedule, block)]
     if len(reductions) != 1:
         return None
+    block = reductions[0]
+    loops, kinds = schedule.get_loops(block), _kinds(schedule, block)
+    if len(loops) != len(kinds) or len(schedule.get_consumers(block)) > 1:
+        return None
+    spatial = [loop for loop, kind in zip(loops, kinds, strict=True) if kind == _SPATIAL]
+    reduce = [loop for loop, kind in zip(loops, kinds, strict=True) if kind == _REDUCE]
+    if not spatial or not _channels_contiguous(schedule, block):
+        return None
+    extents = [int(schedule.get(loop).extent) for loop in spatial]
+    inputs = _inputs(schedule, block)
+    return _Nest(
+        block=block,
+        spatial=spatial,
+        reduce=reduce,
+        channels=extents[-1],
+        channels_per_group=_channels_per_group([region.source for region in inputs], extents[-1]),
+        pixels=extents[-2] if len(extents) > 1 else 1,
+        multiplies=len(inputs) > 1,
+    )
+
+
+def _inputs(schedule: Schedule, block: SBlockRV) -> list[tirx.BufferRegion]:
+    found = schedule.get(block)
+    written = [region.source for region in found.writes]
+    return [region for region in found.reads if not any(region.source.same_as(buffer) for buffer in written)]
+
+
+def _channels_contiguous(schedule: Schedule, block: SBlockRV) -> bool:
+    variables = schedule.get(block).iter_vars
+    channel = [variable.var for variable in variables if int(variable.iter_type) == _SPATIAL][-1]
+    for region in _inputs(schedule, block):
+        for axis in list(region.region)[:-1]:
+            used = tirx.analysis.undefined_vars(axis.min)
+            if any(variable.same_as(channel) for variable in used):
+                return False
+    return True
+
+
+def _channels_per_group(inputs: list[tirx.Buffer], channels: int) -> int:
+    """Return over how many output channels a tile may span and still read one input value for all of them.
+
+    A depthwise convolution reads one input channel per output channel, in step: all of them may share a tile.
+    """
+    if len(inputs) != 2 or len(inputs[0].shape) != 4 or len(inputs[1].shape) != 4:
+        return channels
+    groups = int(inputs[0].shape[-1]) // int(inputs[1].shape[2])
+    return channels if groups in (1, channels) else max(1, channels // groups)
+
+
+def _tiled(inlined: Schedule, tile: RegisterTile) -> Schedule | None:
+    schedule = inlined.copy()
+    nest = _single_reduction(schedule)
+    assert nest is not None
     try:
-        _apply_template(schedule, reductions[0], target)
+        _apply_tile(schedule, nest, tile)
     except ScheduleError:
         return None
     return schedule
 
 
-def _apply_template(schedule: Schedule, block: SBlockRV, target: tvm.target.Target) -> None:
-    loops = schedule.get_loops(block)
-    kinds = _iter_types(schedule, block)
-    spatial = [loop for loop, kind in zip(loops, kinds, strict=True) if kind == _SPATIAL]
-    reduce = [loop for loop, kind in zip(loops, kinds, strict=True) if kind == _REDUCE]
-    extents = [int(schedule.get(loop).extent) for loop in spatial]
-    group = _channels_per_group(schedule, block, extents[-1])
-    tile = choose_tile(extents[-2] if len(extents) > 1 else 1, group, _sum_registers(target))
-    outer, inner = schedule.split(spatial[-1], [None, tile.channels])
-    pixel_outer, pixel_inner = [], []
-    if len(spatial) > 1:
-        upper, lower = schedule.split(spatial[-2], [None, tile.pixels])
-        pixel_outer, pixel_inner = [upper], [lower]
+def _apply_tile(schedule: Schedule, nest: _Nest, tile: RegisterTile) -> None:
+    outer, vectors, lanes = schedule.split(nest.spatial[-1], [None, tile.vectors, tile.lanes])
+    upper: list[LoopRV] = []
+    pixels: list[LoopRV] = []
+    if len(nest.spatial) > 1:
+        strip, pixel = schedule.split(nest.spatial[-2], [None, tile.pixels])
+        upper, pixels = [strip], [pixel]
     # Channels outside pixels: the weights of one channel tile stay in cache while all pixels pass.
-    schedule.reorder(outer, *spatial[:-2], *pixel_outer, *reduce, *pixel_inner, inner)
-    _write_tile(schedule, block, pixel_outer[0] if pixel_outer else outer)
-    schedule.vectorize(inner)
-    for loop in pixel_inner:
+    schedule.reorder(outer, *nest.spatial[:-2], *upper, *nest.reduce, *pixels, vectors, lanes)
+    _finish_at(schedule, nest.block, upper[0] if upper else outer, tile)
+    schedule.vectorize(lanes)
+    for loop in (*pixels, vectors):
         schedule.unroll(loop)
-    _pack_weights(schedule, block, tile.channels)
-    schedule.decompose_reduction(block, reduce[0])
+    _pack_weights(schedule, nest.block, tile.vectors * tile.lanes)
+    schedule.decompose_reduction(nest.block, nest.reduce[0])
 
 
-def _write_tile(schedule: Schedule, block: SBlockRV, at: object) -> None:
+def _finish_at(schedule: Schedule, block: SBlockRV, at: LoopRV, tile: RegisterTile) -> None:
     """Finish each tile (bias, activation) right after its sums, while they are in registers."""
-    consumers = schedule.get_consumers(block)
-    final = consumers[0] if len(consumers) == 1 else None
-    if len(consumers) > 1:
-        raise ScheduleError("the sums are read by more than one block")
-    if final is None:
-        final = schedule.cache_write(block, 0, "global")
-    schedule.reverse_compute_at(final, at, preserve_unit_loops=True)
+    final = _move_consumer(schedule, block, at)
     loops = schedule.get_loops(final)
-    schedule.vectorize(loops[-1])
-    if len(loops) > 1 and int(schedule.get(loops[-2]).extent) <= _MOST_PIXELS:
+    channels = loops[-1]
+    if int(schedule.get(channels).extent) % tile.lanes != 0 or not _is_true(schedule, final):
+        return
+    vectors, lanes = schedule.split(channels, [None, tile.lanes])
+    schedule.vectorize(lanes)
+    schedule.unroll(vectors)
+    if len(loops) > 1 and int(schedule.get(loops[-2]).extent) == tile.pixels:
         schedule.unroll(loops[-2])
 
 
-def _channels_per_group(schedule: Schedule, block: SBlockRV, channels: int) -> int:
-    """Return over how many output channels a tile may span and still read one input value for all of them.
-
-    A depthwise convolution reads one input channel per output channel, in step: all of them may share a tile.
-    """
-    reads = [region.source for region in schedule.get(block).reads]
-    writes = [region.source for region in schedule.get(block).writes]
-    inputs = [buffer for buffer in reads if not any(buffer.same_as(written) for written in writes)]
-    if len(inputs) != 2 or len(inputs[0].shape) != 4 or len(inputs[1].shape) != 4:
-        return channels
-    groups = int(inputs[0].shape[-1]) // int(inputs[1].shape[2])
-    return channels if groups in (1, channels) else channels // groups
+def _move_consumer(schedule: Schedule, block: SBlockRV, at: LoopRV) -> SBlockRV:
+    consumers = schedule.get_consumers(block)
+    final = consumers[0] if consumers else schedule.cache_write(block, 0, "global")
+    schedule.reverse_compute_at(final, at, preserve_unit_loops=True)
+    return final
 
 
-def _sum_registers(target: tvm.target.Target) -> int:
-    triple = str(target.attrs.get("mtriple", ""))
-    return _REGISTERS["armv7" if triple.startswith("arm") else "other"]
+def _is_true(schedule: Schedule, block: SBlockRV) -> bool:
+    """Whether ``block`` runs for every iteration of its loops (no part of the tile lies outside the output)."""
+    realize = schedule.get_sref(block)
+    parent = schedule.get(schedule.get_loops(block)[-1]).body
+    assert realize is not None
+    predicate = getattr(parent, "predicate", None)
+    return predicate is None or (isinstance(predicate, tirx.IntImm) and int(predicate) == 1)
 
 
 def _pack_weights(schedule: Schedule, block: SBlockRV, width: int) -> None:
@@ -187,3 +215,19 @@ def _tile_outermost(rank: int, width: int) -> tirx.IndexMap:
     return tirx.IndexMap.from_func(
         lambda *indices: (indices[-1] // width, *indices[:-1], indices[-1] % width), ndim=rank, index_dtype="int64"
     )
+
+
+def _by_rows(inlined: Schedule) -> Schedule | None:
+    """Sum whole rows of channels: the innermost loop is contiguous, and LLVM vectorises it with its remainder."""
+    schedule = inlined.copy()
+    nest = _single_reduction(schedule)
+    assert nest is not None
+    if len(nest.spatial) < 2:
+        return None
+    try:
+        schedule.reorder(*nest.spatial[:-1], *nest.reduce, nest.spatial[-1])
+        _move_consumer(schedule, nest.block, nest.spatial[-2])
+        schedule.decompose_reduction(nest.block, nest.reduce[0])
+    except ScheduleError:
+        return None
+    return schedule

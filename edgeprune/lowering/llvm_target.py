@@ -25,7 +25,7 @@ def tvm_target(target: Target) -> tvm.target.Target:
     """
     cpu = target.cpu
     if cpu.isa == "native":
-        return tvm.target.Target(_native_description())
+        return native_target()
     if not codegen.llvm_is_valid_cpu(cpu.name, cpu.triple):
         raise UserError(f"target {target.name}: cpu.name: LLVM knows no CPU {cpu.name!r} for {cpu.triple}")
     description: dict[str, Any] = {"kind": "llvm", "mtriple": cpu.triple, "mcpu": cpu.name, "num-cores": 1}
@@ -35,6 +35,11 @@ def tvm_target(target: Target) -> tvm.target.Target:
         # The triple's "hf" alone leaves LLVM at soft-float calls.
         description["mfloat-abi"] = cpu.float_abi
     return tvm.target.Target(description)
+
+
+def native_target() -> tvm.target.Target:
+    """Return the TVM target of the machine edgeprune runs on, named by LLVM's own detection."""
+    return tvm.target.Target(_native_description())
 
 
 def _native_description() -> dict[str, Any]:

@@ -9,12 +9,14 @@ from tvm.relax import transform
 
 from edgeprune.errors import StageFailure
 from edgeprune.lowering.import_onnx import import_onnx
+from edgeprune.lowering.legalize import padded_legalizers
 from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.model import Lowered
 from edgeprune.target import Target
 
-# Channels innermost make every kernel's inner loop contiguous; weights follow so that output channels are innermost.
-_LAYOUT = {"relax.nn.conv2d": ["NHWC", "HWIO"]}
+# Channels innermost make every kernel's inner loop contiguous; weights follow, output channels innermost. Transposed
+# convolutions have kernels in the other layout only.
+_LAYOUT = {"relax.nn.conv2d": ["NHWC", "HWIO"], "relax.nn.conv2d_transpose": ["NCHW", "IOHW"]}
 
 
 def lower(path: Path, target: Target) -> Lowered:
@@ -40,7 +42,7 @@ def _passes() -> list[tvm.ir.transform.Pass]:
         transform.CanonicalizeBindings(),
         transform.ConvertLayout(_LAYOUT),
         transform.CanonicalizeBindings(),
-        transform.LegalizeOps(),
+        transform.LegalizeOps(padded_legalizers()),
         transform.AnnotateTIROpPattern(),
         transform.FoldConstant(),
         transform.FuseOps(),

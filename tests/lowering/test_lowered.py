@@ -1,0 +1,177 @@
+"""Lowered networks on disk, targets, tiles, and records from a tuning database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tvm
+from tvm.s_tir import Schedule, meta_schedule
+
+from edgeprune.errors import UserError
+from edgeprune.lowering import (
+    Copy,
+    KernelCall,
+    Lowered,
+    Role,
+    check_lowering,
+    lower,
+    read_program,
+    schedule,
+    task_module,
+    tvm_target,
+)
+from edgeprune.lowering.register_tile import RegisterTile, VectorUnit, choose_tile
+from edgeprune.target import find_target, list_targets
+from tests.lowering.networks import lenet5, make
+
+
+def test_a_lowered_network_survives_the_disk(tmp_path: Path) -> None:
+    lowered = lower(make("residual", tmp_path / "network.onnx"), find_target("host"))
+    lowered.save(tmp_path)
+    loaded = Lowered.load(tmp_path)
+    tvm.ir.assert_structural_equal(lowered.module, loaded.module)
+    assert (loaded.inputs, loaded.outputs, loaded.onnx_sha256, loaded.kernel_nodes) == (
+        lowered.inputs,
+        lowered.outputs,
+        lowered.onnx_sha256,
+        lowered.kernel_nodes,
+    )
+
+
+def test_a_damaged_lowered_network_is_refused(tmp_path: Path) -> None:
+    lowered = lower(make("dense", tmp_path / "network.onnx"), find_target("host"))
+    lowered.save(tmp_path)
+    (tmp_path / "module.json").write_text("{}")
+    with pytest.raises(UserError, match="not a lowered model"):
+        Lowered.load(tmp_path)
+
+
+def test_lenet5_becomes_seven_kernels_in_order(tmp_path: Path) -> None:
+    target = find_target("host")
+    program = read_program(schedule(lower(lenet5(tmp_path / "network.onnx"), target), target))
+    steps = [step.kernel.split("_prepacked")[0].rstrip("0123456789") for step in program.steps]
+    assert [name.removeprefix("fused_") for name in steps] == [
+        "conv2d_add",
+        "max_pool2d",
+        "conv2d1_add",
+        "max_pool2d",
+        "transpose5_reshape",
+        "matmul_add2_relu",
+        "matmul1_add",
+    ]
+    first, last = program.steps[0], program.steps[-1]
+    assert isinstance(first, KernelCall)
+    assert isinstance(last, KernelCall)
+    assert program.buffers[first.arguments[0]].role is Role.INPUT
+    assert program.buffers[last.arguments[-1]].role is Role.OUTPUT
+
+
+def test_every_output_of_aliases_is_written_once(tmp_path: Path) -> None:
+    target = find_target("host")
+    program = read_program(schedule(lower(make("aliases", tmp_path / "network.onnx"), target), target))
+    written = [step.destination if isinstance(step, Copy) else step.arguments[-1] for step in program.steps]
+    assert sorted(program.buffers[index].number for index in written) == [0, 1, 2]
+    assert all(program.buffers[index].role is Role.OUTPUT for index in written)
+    assert sum(isinstance(step, Copy) for step in program.steps) == 2
+
+
+@pytest.mark.parametrize("name", sorted(list_targets()))
+def test_every_shipped_target_is_known_to_llvm(name: str) -> None:
+    target = find_target(name)
+    compiled_for = tvm_target(target)
+    assert compiled_for.kind.name == "llvm"
+    assert int(compiled_for.attrs["num-cores"]) == 1
+    if target.cpu.isa == "armv7":
+        assert compiled_for.attrs["mfloat-abi"] == "hard"
+
+
+def test_a_cpu_that_llvm_does_not_know_is_refused() -> None:
+    target = find_target("rpi3")
+    strange = target.model_copy(update={"cpu": target.cpu.model_copy(update={"name": "cortex-z9"})})
+    with pytest.raises(UserError, match=r"target rpi3: cpu\.name: LLVM knows no CPU 'cortex-z9' for aarch64-linux-gnu"):
+        tvm_target(strange)
+
+
+AARCH64 = VectorUnit(lanes=(4,), sums=20)
+X86 = VectorUnit(lanes=(8, 4), sums=12)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "channels", "unit", "multiplies", "expected"),
+    [
+        (32, 16, AARCH64, True, RegisterTile(4, 4, 4)),
+        (8, 52, AARCH64, True, RegisterTile(8, 1, 4)),
+        (1, 500, AARCH64, True, RegisterTile(1, 5, 4)),
+        (12, 20, X86, True, RegisterTile(2, 5, 4)),
+        (12, 16, X86, True, RegisterTile(6, 2, 8)),
+        (12, 16, AARCH64, False, RegisterTile(2, 2, 4)),
+        (12, 13, AARCH64, True, None),
+    ],
+)
+def test_the_register_tile(
+    pixels: int, channels: int, unit: VectorUnit, multiplies: bool, expected: RegisterTile | None
+) -> None:
+    assert choose_tile(pixels, channels, unit, multiplies=multiplies) == expected
+
+
+def test_odd_channels_are_filled_up_in_the_weights_only(tmp_path: Path) -> None:
+    target = find_target("host")
+    path = lenet5(tmp_path / "network.onnx", first=5, second=13, hidden=30)
+    program = read_program(schedule(lower(path, target), target))
+    constants = sorted(array.size for array in program.constants)
+    real = [5 * 25, 5, 13 * 5 * 25, 13, 30 * 13 * 16, 30, 10 * 30, 10]
+    padded = [8 * 25, 5, 16 * 5 * 25, 13, 32 * 13 * 16, 30, 12 * 30, 10]
+    assert constants == sorted(padded) != sorted(real)
+    intermediate = [buffer.size for buffer in program.buffers if buffer.role is Role.INTERMEDIATE]
+    assert intermediate[0] == 5 * 24 * 24 * 4
+
+
+def _record(lowered: Lowered, prefix: str, directory: Path, target: tvm.target.Target) -> str:
+    """Write a database that holds one record: a schedule that merely splits the first loop of one kernel."""
+    (name,) = [
+        variable.name_hint
+        for variable in task_module(lowered).functions
+        if variable.name_hint.removeprefix("fused_").startswith(prefix)
+    ]
+    (task,) = [
+        task
+        for task in meta_schedule.relax_integration.extract_tasks(task_module(lowered), target)
+        if task.task_name == name
+    ]
+    (module,) = task.dispatched
+    database = meta_schedule.database.JSONDatabase(
+        str(directory / "database_workload.json"), str(directory / "database_tuning_record.json")
+    )
+    workload = database.commit_workload(module)
+    schedule_ = Schedule(module)
+    schedule_.parallel(schedule_.get_loops(schedule_.get_sblock("matmul"))[0])
+    record = meta_schedule.database.TuningRecord(schedule_.trace, workload, run_secs=[1.0], target=target)
+    database.commit_tuning_record(record)
+    return name
+
+
+def test_a_record_is_applied_to_its_kernel_alone(tmp_path: Path) -> None:
+    target = find_target("host")
+    path = make("dense", tmp_path / "network.onnx")
+    lowered = lower(path, target)
+    name = _record(lowered, "matmul1_add", tmp_path, tvm_target(target))
+    scheduled = schedule(lowered, target, tmp_path)
+    assert [kernel for kernel, tuned in scheduled.tuned.items() if tuned] == [name]
+    assert all(parity.relative_error <= 1e-4 for parity in check_lowering(scheduled, path))
+
+
+def test_a_missing_database_is_named(tmp_path: Path) -> None:
+    target = find_target("host")
+    lowered = lower(make("dense", tmp_path / "network.onnx"), target)
+    with pytest.raises(UserError, match=r"database_workload\.json: no such file; 'tune' makes it"):
+        schedule(lowered, target, tmp_path)
+
+
+def test_lowering_twice_gives_the_same_program(tmp_path: Path) -> None:
+    target = find_target("rpi3")
+    path = lenet5(tmp_path / "network.onnx", first=4, second=8, hidden=20)
+    first, second = (read_program(schedule(lower(path, target), target)) for _ in range(2))
+    assert (first.steps, first.buffers) == (second.steps, second.buffers)
+    assert all(np.array_equal(left, right) for left, right in zip(first.constants, second.constants, strict=True))

@@ -1,0 +1,40 @@
+"""Every family of operators computes what ONNX Runtime computes, as fused kernels and as scheduled ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgeprune.lowering import check_lowering, lower, read_program, schedule
+from edgeprune.target import find_target
+from tests.lowering.networks import FAMILIES, make
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scheduled_kernels_agree_with_onnxruntime(family: str, tmp_path: Path) -> None:
+    path = make(family, tmp_path / "network.onnx")
+    target = find_target("host")
+    scheduled = schedule(lower(path, target), target)
+    assert [parity.relative_error <= 1e-4 for parity in check_lowering(scheduled, path)] == [True] * len(
+        scheduled.outputs
+    )
+    assert len(read_program(scheduled).outputs) == len(scheduled.outputs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_kernels_without_a_schedule_agree_with_onnxruntime(family: str, tmp_path: Path) -> None:
+    path = make(family, tmp_path / "network.onnx")
+    lowered = lower(path, find_target("host"))
+    assert all(parity.relative_error <= 1e-4 for parity in check_lowering(lowered, path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target_name", ["aarch64", "cortex-a7"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_schedules_for_arm_agree_with_onnxruntime(family: str, target_name: str, tmp_path: Path) -> None:
+    path = make(family, tmp_path / "network.onnx")
+    target = find_target(target_name)
+    scheduled = schedule(lower(path, target), target)
+    assert all(parity.relative_error <= 1e-4 for parity in check_lowering(scheduled, path))
