@@ -1,4 +1,4 @@
-"""``python -m edgeprune.emulation``: make sure that a QEMU with plugins is here; no root needed on Debian and Ubuntu."""
+"""``python -m edgeprune.emulation``: make sure that a QEMU with plugins is here, without root on Debian or Ubuntu."""
 
 from __future__ import annotations
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
-import subprocess
-import sys
 import tempfile
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from edgeprune.cache import cache_directory
 from edgeprune.emulation.qemu import Qemu
 from edgeprune.emulation.unavailable import Unavailable
+from edgeprune.errors import StageFailure
 from edgeprune.shipped import shipped_directory
+from edgeprune.toolchain.zig import run_zig, zig_version
 
 # QEMU itself needs a glibc newer than this; it provides the C library to its plugins.
 _GLIBC = "2.28"
@@ -31,19 +29,18 @@ def build_plugin(qemu: Qemu) -> Path | Unavailable:
             f"{qemu.path} ({qemu.version}) was built without plugins",
             "use a QEMU with plugins, such as Debian bookworm's qemu-user (not qemu-user-static)",
         )
-    try:
-        zig = version("ziglang")
-    except PackageNotFoundError:
-        return Unavailable("the compiler for the plugin is missing", "install the Python package ziglang")
     sources = shipped_directory("qemu_plugin")
     # The number that QEMU compares with the interfaces it supports: see plugin_api.h.
     interface = 1 if qemu.major < 9 else 2
     host = f"{platform.machine()}-linux-gnu.{_GLIBC}"
     flags = ("-target", host, *_FLAGS, f"-DEDGEPRUNE_PLUGIN_VERSION={interface}")
-    library = cache_directory("qemu-plugin") / f"{_content_key(sources, flags, zig)}.so"
-    if library.is_file():
-        return library
-    return _compile(sources / "count.c", flags, library)
+    try:
+        library = cache_directory("qemu-plugin") / f"{_content_key(sources, flags, zig_version())}.so"
+        if not library.is_file():
+            _compile(sources / "count.c", flags, library)
+    except StageFailure as failure:
+        return Unavailable(f"the plugin cannot be compiled: {failure}", "see `edgeprune doctor`")
+    return library
 
 
 def _content_key(sources: Path, flags: tuple[str, ...], zig: str) -> str:
@@ -53,16 +50,8 @@ def _content_key(sources: Path, flags: tuple[str, ...], zig: str) -> str:
     return digest.hexdigest()[:20]
 
 
-def _compile(source: Path, flags: tuple[str, ...], library: Path) -> Path | Unavailable:
-    environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(cache_directory("zig"))}
+def _compile(source: Path, flags: tuple[str, ...], library: Path) -> None:
     with tempfile.TemporaryDirectory(dir=library.parent) as scratch:
         made = Path(scratch) / library.name
-        command = [sys.executable, "-m", "ziglang", "cc", *flags, str(source), "-o", str(made)]
-        environment["ZIG_LOCAL_CACHE_DIR"] = scratch
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
-        if done.returncode != 0:
-            return Unavailable(
-                f"the plugin does not compile: {done.stderr.strip()}", "see the compiler's message; `edgeprune doctor`"
-            )
+        run_zig(f"compiling {source.name}", ["cc", *flags, str(source), "-o", str(made)])
         made.replace(library)
-    return library

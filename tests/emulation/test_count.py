@@ -1,22 +1,21 @@
 """Instruction counts against programs whose counts are known, and against QEMU executing one at a time."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from edgeprune.cache import cache_directory
 from edgeprune.emulation import InstructionCount, Qemu, Unavailable, build_plugin, find_qemu, read_count
 from edgeprune.errors import StageFailure
+from edgeprune.target import find_target
+from edgeprune.toolchain import ZigToolchain
 
 HERE = Path(__file__).parent
 OUTSIDE_REGION, REGION_WITHOUT_LOOP = 5 + 3, 5
 GUESTS = {
-    "qemu-aarch64": ("cortex-a53", ("-target", "aarch64-linux-musl"), "counted_aarch64.S"),
-    "qemu-arm": ("cortex-a7", ("-target", "arm-linux-musleabihf", "-mcpu=cortex_a7"), "counted_arm.S"),
+    "qemu-aarch64": ("cortex-a53", "rpi3", "counted_aarch64.S"),
+    "qemu-arm": ("cortex-a7", "cortex-a7", "counted_arm.S"),
 }
 
 
@@ -30,12 +29,12 @@ def qemu_with_plugin(program: str) -> tuple[Qemu, Path]:
     return qemu, plugin
 
 
-def compile_guest(source: str, program: Path, *options: str) -> Path:
-    subprocess.run(
-        [sys.executable, "-m", "ziglang", "cc", *options, "-static", str(HERE / source), "-o", str(program)],
-        env=os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(cache_directory("zig"))},
-        check=True,
-    )
+def compile_guest(source: str, program: Path, target: str, *options: str) -> Path:
+    toolchain = ZigToolchain.for_target(find_target(target))
+    compiled = program.with_suffix(".o")
+    defines = [option for option in options if option.startswith("-D")]
+    toolchain.compile(HERE / source, compiled, ["-O2", *defines])
+    toolchain.link_executable([compiled], program, ["-O2", *(option for option in options if option not in defines)])
     return program
 
 
@@ -51,7 +50,7 @@ def count(qemu: Qemu, plugin: Path, cpu: str, program: Path, counts: Path) -> In
 def test_counts_equal_the_program_as_written(program: str, turns: int, tmp_path: Path) -> None:
     qemu, plugin = qemu_with_plugin(program)
     cpu, target, source = GUESTS[program]
-    guest = compile_guest(source, tmp_path / "guest", *target, "-nostdlib", f"-DTURNS={turns}")
+    guest = compile_guest(source, tmp_path / "guest", target, "-nostdlib", f"-DTURNS={turns}")
     region = REGION_WITHOUT_LOOP + 2 * turns
     expected = InstructionCount(region=region, total=region + OUTSIDE_REGION, threads=1)
     assert count(qemu, plugin, cpu, guest, tmp_path / "counts.json") == expected
@@ -62,7 +61,7 @@ def test_counts_equal_the_program_as_written(program: str, turns: int, tmp_path:
 def test_counts_equal_single_stepping(program: str, tmp_path: Path) -> None:
     qemu, plugin = qemu_with_plugin(program)
     cpu, target, source = GUESTS[program]
-    guest = compile_guest(source, tmp_path / "guest", *target, "-nostdlib", "-DTURNS=1500")
+    guest = compile_guest(source, tmp_path / "guest", target, "-nostdlib", "-DTURNS=1500")
     stepped = tmp_path / "log"
     step = "-singlestep" if qemu.major < 8 else "-one-insn-per-tb"
     subprocess.run(
@@ -77,10 +76,9 @@ def test_counts_equal_single_stepping(program: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_no_instruction_of_any_thread_is_lost(tmp_path: Path) -> None:
     qemu, plugin = qemu_with_plugin("qemu-aarch64")
-    target = ("-target", "aarch64-linux-musl", "-O2", "-DTHREADS=4")
     regions = []
     for turns in (1_000_000, 3_000_000):
-        guest = compile_guest("threads.c", tmp_path / f"guest{turns}", *target, f"-DTURNS={turns}")
+        guest = compile_guest("threads.c", tmp_path / f"guest{turns}", "rpi3", f"-DTURNS={turns}", "-DTHREADS=4")
         counted = count(qemu, plugin, "cortex-a53", guest, tmp_path / "counts.json")
         assert counted.threads == 5
         regions.append(counted.region)
@@ -92,7 +90,7 @@ def test_no_instruction_of_any_thread_is_lost(tmp_path: Path) -> None:
 def test_a_comma_in_the_path_reaches_the_plugin(tmp_path: Path) -> None:
     qemu, plugin = qemu_with_plugin("qemu-aarch64")
     cpu, target, source = GUESTS["qemu-aarch64"]
-    guest = compile_guest(source, tmp_path / "guest", *target, "-nostdlib", "-DTURNS=1")
+    guest = compile_guest(source, tmp_path / "guest", target, "-nostdlib", "-DTURNS=1")
     (tmp_path / "a,b").mkdir()
     assert count(qemu, plugin, cpu, guest, tmp_path / "a,b" / "counts.json").region == REGION_WITHOUT_LOOP + 2
 

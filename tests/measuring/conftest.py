@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from edgeprune.cache import cache_directory
 from edgeprune.measuring import BENCH_INCLUDE, BENCH_MAIN
+from edgeprune.target import find_target
+from edgeprune.toolchain import ZigToolchain
 
 Link = Callable[..., Path]
 MODEL = Path(__file__).with_name("fixture_model.c")
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic")
-TOOLCHAIN = {
-    "host": ("-target", "x86_64-linux-musl"),
-    "rpi3": ("-target", "aarch64-linux-musl"),
-    "cortex-a7": ("-target", "arm-linux-musleabihf", "-mcpu=cortex_a7"),
-}
 MANIFEST = {
     "format": 1,
     "model": "tiny",
@@ -48,12 +41,12 @@ def link(tmp_path_factory: pytest.TempPathFactory) -> Link:
 
 
 def _link(directory: Path, target: str, macros: tuple[str, ...], variant: str) -> Path:
-    sources = ["-I", str(BENCH_INCLUDE), str(BENCH_MAIN), str(MODEL)]
-    options = ["-O2", "-static", "-s", *(f"-D{macro}" for macro in macros), "-o", str(directory / "tiny-bench")]
-    subprocess.run(
-        [sys.executable, "-m", "ziglang", "cc", *TOOLCHAIN[target], *STRICT, *sources, *options],
-        env=os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(cache_directory("zig"))},
-        check=True,
-    )
+    toolchain = ZigToolchain.for_target(find_target(target))
+    defines = [f"-D{macro}" for macro in macros]
+    objects = []
+    for source in (BENCH_MAIN, MODEL):
+        objects.append(directory / f"{source.stem}.o")
+        toolchain.compile(source, objects[-1], ["-O2", *STRICT, "-I", str(BENCH_INCLUDE), *defines])
+    toolchain.link_executable(objects, directory / "tiny-bench", ["-O2", "-s"])
     (directory / "manifest.json").write_text(json.dumps(MANIFEST | {"variant": variant, "target": target}))
     return directory
