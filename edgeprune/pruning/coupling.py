@@ -172,7 +172,7 @@ def _number(walk: Walk, model: nn.Module, inputs: Any, unknown: tuple[str, ...])
     makes = np.zeros(len(roots), dtype=np.bool_)
     for name, layout in walk.parameters.items():
         for axis, labels in enumerate(layout.axes):
-            if labels is not None and walk.roles.get((name, axis)) in ("producer", "carrier"):
+            if labels is not None and walk.roles.get((name, axis), "carrier") != "consumer":
                 makes[roots[labels]] = True
     free = np.flatnonzero(makes & ~pinned)
     numbers = np.full(len(roots), KEPT, dtype=np.int64)
@@ -210,8 +210,8 @@ def _parameter_axes(walk: Walk, numbers: Indices, roots: Indices, reasons: dict[
     found = []
     for name, layout in walk.parameters.items():
         for axis, labels in enumerate(layout.axes):
-            role = walk.roles.get((name, axis))
-            if labels is None or role is None:
+            role = walk.roles.get((name, axis), "carrier")
+            if labels is None:
                 continue
             own = numbers[labels]
             reason = None

@@ -36,7 +36,7 @@ class Sizes:
         if sets is not None:
             return int(self.alive[sets].sum())
         value = node.meta["val"]
-        return int((value[part] if isinstance(value, (list, tuple)) else value).shape[axis])
+        return int(value[part].shape[axis]) if isinstance(value, (list, tuple)) else shape_of(node)[axis]
 
     def before_place(self, node: fx.Node, axis: int, place: int) -> int:
         """Return how many indices before ``place`` live."""
@@ -89,13 +89,19 @@ def _pairs(before: Any, after: Any) -> list[tuple[int, int]]:
 
 
 def _shape(sizes: Sizes, node: fx.Node, bound: dict[str, Any]) -> Edit:
-    """View and expand: the new length of every axis that is written as a number."""
+    """View and expand: the new length of every axis that is written as a number.
+
+    A length computed from the batch size, such as batch times heads, is left for the operator to work out.
+    """
     key = "shape" if "shape" in bound else "size"
     shape = shape_of(node)
-    new = [
-        sizes.after(node, axis) if type(size) is int and size not in (-1, 0) and len(shape) > axis else size
-        for axis, size in enumerate(bound[key])
-    ]
+    new = []
+    for axis, size in enumerate(bound[key]):
+        after = sizes.after(node, axis)
+        if type(size) is int:
+            new.append(size if size == -1 else after)
+        else:
+            new.append(size if after == shape[axis] else -1)
     return {key: new}
 
 

@@ -94,7 +94,8 @@ def _copied(
     args = fx.map_arg(node.args, lambda value: values[value])
     kwargs = dict(fx.map_arg(node.kwargs, lambda value: values[value]))
     if edit and isinstance(node.target, torch._ops.OpOverload):
-        args, kwargs = _edited(node.target, args, kwargs, edit)
+        moved = {key: fx.map_arg(value, lambda node: values[node]) for key, value in edit.items()}
+        args, kwargs = _edited(node.target, args, kwargs, moved)
     return graph.call_function(node.target, args, kwargs)  # type: ignore[arg-type]
 
 

@@ -21,8 +21,8 @@ class Trace:
 
     ``tensors`` maps placeholder names to the parameter or buffer they stand for, ``aliases`` every name of a tensor to
     one first name (a shared weight has several), ``inputs`` are the placeholders of the example inputs, ``state`` holds
-    all parameters and buffers by name, ``constants`` the tensors made in the network's code by placeholder; ``out_spec``
-    is the nesting of what the network returns.
+    all parameters and buffers by name, ``constants`` the tensors made in the network's code by placeholder,
+    ``out_spec`` is the nesting of what the network returns.
     """
 
     graph: fx.Graph

@@ -103,11 +103,15 @@ class Walk:
         return Layout((), (), ())
 
     def parameter(self, value: Any) -> str | None:
-        """Return the name of the parameter or buffer that a node stands for, seen through copies and transposes."""
+        """Return the name of the parameter or buffer that a node stands for."""
         return self.trace.tensors.get(value.name) if isinstance(value, fx.Node) else None
 
     def role(self, value: Any, axis: int, role: str) -> None:
-        """Record what a parameter's axis does: ``producer``, ``consumer`` or ``carrier`` (the first wins)."""
+        """Record what a parameter's axis does: ``producer``, ``consumer`` or ``carrier`` (the first wins).
+
+        A parameter is recognised through copies and transposes.
+        """
+        value, axis = source_axis(value, axis)
         name = self.parameter(value)
         if name is not None:
             self.roles.setdefault((self.trace.aliases.get(name, name), axis), role)
@@ -160,6 +164,31 @@ def operator_name(node: fx.Node) -> str:
         name = target._schema.name.split("::")[-1]
         return name[:-1] if name.endswith("_") and not name.startswith("__") else name
     return getattr(target, "__name__", str(target))
+
+
+_COPIES = {"clone", "contiguous", "detach", "alias", "to", "_to_copy"}
+_TRANSPOSES = {"t", "transpose", "swapaxes", "permute", "mT", "numpy_T"}
+
+
+def source_axis(value: Any, axis: int) -> tuple[Any, int]:
+    """Follow an axis of a node back through copies and transposes."""
+    while isinstance(value, fx.Node) and value.op == "call_function":
+        name = operator_name(value)
+        if name in _TRANSPOSES:
+            rank = len(shape_of(value))
+            order = list(range(rank))
+            if name == "permute":
+                order = [as_axis(int(place), rank) for place in arguments(value)["dims"]]
+            elif name in ("transpose", "swapaxes"):
+                first, second = (as_axis(int(place), rank) for place in list(arguments(value).values())[1:3])
+                order[first], order[second] = second, first
+            elif rank > 1:
+                order[-2:] = [rank - 1, rank - 2]
+            axis = order[axis]
+        elif name not in _COPIES:
+            break
+        value = value.args[0]
+    return value, axis
 
 
 def arguments(node: fx.Node) -> dict[str, Any]:

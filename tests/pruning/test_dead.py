@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pruning_networks as zoo
 import torch
 from torch import nn
 
 from edgeprune.pruning import Plan, compact, eliminate_dead, weight_masks
 from edgeprune.recipe import Prune
+from tests.pruning import pruning_networks as zoo
 
 IMAGE = (torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64),)
 

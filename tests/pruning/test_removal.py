@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pruning_networks as zoo
 import pytest
 import torch
 from torch import fx, nn
 
 from edgeprune.pruning import prune
 from edgeprune.recipe import Prune
+from tests.pruning import pruning_networks as zoo
 
 CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "lenet5": (zoo.LeNet5, (2, 1, 28, 28)),

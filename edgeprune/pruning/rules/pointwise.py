@@ -33,6 +33,13 @@ def same(walk: Walk, node: fx.Node) -> Layout:
     return walk.layout(node.args[0])
 
 
+@rule("zero", "fill")
+def fill(walk: Walk, node: fx.Node) -> Layout:
+    """One number everywhere, in place."""
+    data = walk.layout(node.args[0])
+    return Layout(data.shape, data.axes, (operator_name(node) == "zero",) * len(data.shape))
+
+
 @rule("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like")
 def like(walk: Walk, node: fx.Node) -> Layout:
     """Made to another tensor's measure, so it shrinks with it."""
