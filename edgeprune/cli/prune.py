@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +15,9 @@ from edgeprune.cli.plan_table import print_plan
 
 @click.command("prune")
 @recipe_arguments
-@click.option("--dry-run", is_flag=True, help="Only plan the last round on the trained network; print the plan.")
+@click.option(
+    "--dry-run", is_flag=True, help="Plan the whole amount on the trained network and print it; prune nothing."
+)
 @json_option
 def command(
     recipe_name: str, overrides: tuple[str, ...], out: Path | None, fresh: bool, dry_run: bool, as_json: bool
@@ -29,10 +32,21 @@ def command(
     if dry_run:
         from edgeprune.stages.prune import plan_only
 
-        plan = json.loads(plan_only(run.recipe, run.root / "train").to_json())
+        found = {"plan": json.loads(plan_only(run.recipe, run.root / "train" / "model.safetensors").to_json())}
     else:
-        plan = json.loads((run.root / "prune" / "plan.json").read_text(encoding="utf-8"))
+        found = {name: _read(run.root / "prune" / f"{name}.json") for name in ("history", "plan")}
     if as_json:
-        print_json({"directory": None if dry_run else str(run.root / "prune"), "plan": plan})
-    else:
-        print_plan(plan)
+        print_json(found)
+        return
+    if found["plan"] is not None:
+        print_plan(found["plan"])
+    for done in found.get("history", {}).get("rounds", []):
+        click.echo(
+            f"round {done['number']}: {done['amount']:.1%} pruned, {done['live']:,} parameters live, "
+            f"validation {done['after_retraining']:.2%}"
+        )
+
+
+def _read(path: Path) -> Any:
+    """Return a file's content; pruning single weights leaves no plan of channels."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -33,7 +33,13 @@ def export_onnx(network: nn.Module, example: Tensor, path: Path, *, opset: int =
     try:
         with _quiet():
             program = torch.onnx.export(
-                network, (example,), dynamo=True, opset_version=opset, input_names=[INPUT], output_names=[OUTPUT]
+                network,
+                (example,),
+                dynamo=True,
+                verbose=False,
+                opset_version=opset,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
             )
     except Exception as error:  # the exporter wraps whatever the user's forward raises
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

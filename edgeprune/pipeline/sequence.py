@@ -49,17 +49,16 @@ def train_stage(run: Run) -> Stage:
 
 def prune_stage(run: Run) -> Stage:
     """Masked weights from rounds of pruning and retraining."""
+    weights = run.root / "train" / "model.safetensors"
 
     def work(out: Path, progress: Progress) -> None:
         from edgeprune.stages.prune import prune
 
-        prune(run.recipe, run.root / "train", out, progress)
+        prune(run.recipe, weights, out, progress)
 
     settings = recipe_facts(run.recipe, "model", "data", "prune", "retrain") | package_versions("torch", "numpy")
     code = (*_TRAINING_CODE, "pruning", "stages/prune")
-    return Stage(
-        "prune", work, inputs={"weights": run.root / "train" / "model.safetensors"}, settings=settings, code=code
-    )
+    return Stage("prune", work, inputs={"weights": weights}, settings=settings, code=code)
 
 
 def compact_stage(run: Run) -> Stage:

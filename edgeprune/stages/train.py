@@ -21,7 +21,6 @@ def train(recipe: Recipe, out: Path, progress: Progress) -> None:
     splits = load_splits(recipe.data, recipe.seed, tuple(recipe.model.input_shape), progress)
     network = build_network(recipe.model, recipe.seed)
     checkpoint = out / "checkpoint"
-    progress.stage("train", recipe.train.epochs)
     history = fit(network, splits, recipe.train, seed=recipe.seed, checkpoint=checkpoint, progress=progress)
     save_weights(network, out / WEIGHTS)
     write_json(out / HISTORY, history.as_dict())
