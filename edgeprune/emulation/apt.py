@@ -29,16 +29,25 @@ Acquire::Retries "3";
 APT::Sandbox::User "";
 """
 
+_OWN_SOURCES = """\
+Dir::Etc::sourcelist "{private}/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+"""
+
 # Taken over from the machine always: a second C library beside the running one would not start.
 _NEVER_FETCHED = frozenset({"libc6", "libc-bin"})
 
 
 @dataclass(frozen=True)
 class PrivateApt:
-    """apt with lists and cache under ``private``; ``status`` is dpkg's record of what the machine has."""
+    """apt with lists and cache under ``private``.
+
+    ``sources`` replaces the machine's own sources (lines of a ``sources.list``). Its packages are then of another
+    release than the machine's, so that nothing but the C library is taken over from there.
+    """
 
     private: Path
-    status: Path = Path("/var/lib/dpkg/status")
+    sources: str | None = None
 
     @staticmethod
     def missing_programs() -> list[str]:
@@ -46,14 +55,24 @@ class PrivateApt:
         return [name for name in ("apt-get", "dpkg") if shutil.which(name) is None]
 
     def prepare(self) -> None:
-        """Make the private directories and fetch the package lists of the machine's own sources.
+        """Make the private directories and fetch the package lists.
 
-        A source that does not answer is no failure as long as another one has the package.
+        One of the machine's sources that does not answer is no failure as long as another one has the package.
+
+        Raises:
+            StageFailure: the given ``sources`` cannot be read or are not signed by their key.
         """
         for directory in ("state/lists/partial", "cache/archives/partial", "log"):
             (self.private / directory).mkdir(parents=True, exist_ok=True)
-        self._configuration.write_text(_CONFIGURATION.format(private=self.private, status=self.status))
-        self._run("update")
+        configuration = _CONFIGURATION.format(private=self.private, status=self._status)
+        if self.sources is not None:
+            (self.private / "sources.list").write_text(self.sources)
+            (self.private / "status").write_text("")
+            configuration += _OWN_SOURCES.format(private=self.private)
+        self._configuration.write_text(configuration)
+        done = self._run("update")
+        if self.sources is not None and done.returncode != 0:
+            raise StageFailure(f"apt cannot read the package lists: {_last_line(done.stderr)}")
 
     def not_installed(self, package: str) -> list[str]:
         """Return ``package`` and those of its dependencies that the machine lacks.
@@ -78,6 +97,11 @@ class PrivateApt:
         if done.returncode != 0 or len(files) != len(packages):
             raise StageFailure(f"apt cannot download {', '.join(packages)}: {_last_line(done.stderr)}")
         return files
+
+    @property
+    def _status(self) -> Path:
+        """Return dpkg's record of what is installed: the machine's, or that nothing is."""
+        return Path("/var/lib/dpkg/status") if self.sources is None else self.private / "status"
 
     @property
     def _configuration(self) -> Path:

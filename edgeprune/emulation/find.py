@@ -24,7 +24,7 @@ def find_qemu(program: str, *, cpu: str | None = None) -> Qemu | Unavailable:
     """
     refusals: list[str] = []
     for source, path, libraries in _candidates(program):
-        qemu = _examine(program, source, path, libraries)
+        qemu = examine_qemu(program, source, path, libraries)
         if isinstance(qemu, str):
             refusals.append(qemu)
         elif cpu is not None and cpu not in qemu.cpus:
@@ -58,8 +58,8 @@ def library_directories(root: Path) -> tuple[Path, ...]:
     return tuple(sorted(path for pattern in patterns for path in root.glob(pattern) if path.is_dir()))
 
 
-def _examine(program: str, source: str, path: Path, libraries: tuple[Path, ...]) -> Qemu | str:
-    """Return the working emulator, or why it does not work."""
+def examine_qemu(program: str, source: str, path: Path, libraries: tuple[Path, ...]) -> Qemu | str:
+    """Return the working emulator at ``path`` with its ``libraries``, or why it does not work."""
     try:
         version = re.search(r"version (\d+(?:\.\d+)+)", ask(path, libraries, "-version"))
         if version is None:

@@ -42,7 +42,7 @@ def bootstrap_median_at_most(n: int, k: int) -> float:
     return sum(math.comb(n, hits) * p**hits * (1 - p) ** (n - hits) for hits in range((n + 1) // 2, n + 1))
 
 
-@pytest.mark.parametrize("n", [5, 11, 101, 999])
+@pytest.mark.parametrize("n", [5, 11, 101, 301])
 def test_the_interval_has_the_exact_bootstrap_quantiles(n: int) -> None:
     values = np.arange(1, n + 1)
     exact_low = next(k for k in range(1, n + 1) if bootstrap_median_at_most(n, k) >= 0.025)
