@@ -46,7 +46,7 @@ def read_object(path: Path) -> ObjectFile:
         raise StageFailure(f"{path.name}: not a little-endian ELF file")
     try:
         return _parse(data, wide=data[4] == 2)
-    except (struct.error, ValueError, IndexError):
+    except (struct.error, ValueError, IndexError, OverflowError):
         raise StageFailure(f"{path.name}: damaged ELF file") from None
 
 

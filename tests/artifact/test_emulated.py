@@ -1,0 +1,62 @@
+"""Artifacts for ARM boards run on the emulated CPU, which refuses every instruction that CPU lacks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgeprune.target import find_target, list_targets
+from tests.artifact.conftest import Built, build
+from tests.lowering.networks import FAMILIES, make
+
+pytestmark = pytest.mark.slow
+ARM_TARGETS = sorted(name for name in list_targets() if find_target(name).emulated)
+OTHER_CPUS = {"aarch64": ("cortex-a53", "cortex-a72", "cortex-a76"), "armv7": ("cortex-a7", "cortex-a9")}
+
+
+def check(built: Built, target_name: str, cpu: str, model: str = "lenet5") -> dict[str, object]:
+    emulator = find_target(target_name).emulator
+    assert emulator is not None
+    program = shutil.which(emulator.program)
+    if program is None:
+        pytest.skip(f"{emulator.program} is not on PATH")
+    command = [program, "-cpu", cpu, str(built.directory / f"{model}-bench"), "--check-only"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr + finished.stdout
+    result = json.loads(finished.stdout)["check"]
+    assert isinstance(result, dict)
+    return result
+
+
+@pytest.mark.parametrize("target_name", ARM_TARGETS)
+def test_lenet5_on_every_target(target_name: str, built_for: Callable[[str], Built]) -> None:
+    built = built_for(target_name)
+    emulator = find_target(target_name).emulator
+    assert emulator is not None
+    result = check(built, target_name, emulator.cpu)
+    assert result["passed"] is True
+    assert float(str(result["max_relative_error"])) <= 1e-5
+    assert built.manifest.code_bytes <= 24 * 1024
+    assert built.manifest.files["lenet5-bench"].bytes <= built.manifest.weight_bytes + 64 * 1024
+
+
+@pytest.mark.parametrize("target_name", ["aarch64", "armv7"])
+def test_generic_artifacts_run_on_every_cpu_of_the_family(target_name: str, built_for: Callable[[str], Built]) -> None:
+    for cpu in OTHER_CPUS[target_name]:
+        assert check(built_for(target_name), target_name, cpu)["passed"] is True
+
+
+@pytest.mark.parametrize("target_name", ["rpi3", "cortex-a7"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_of_operators(family: str, target_name: str, tmp_path: Path) -> None:
+    path = make(family, tmp_path / "network.onnx")
+    built = build(path, target_name, tmp_path / "artifact", model="network")
+    emulator = find_target(target_name).emulator
+    assert emulator is not None
+    assert check(built, target_name, emulator.cpu, model="network")["passed"] is True
+    assert built.manifest.arena_bytes <= max(64, 1.1 * built.manifest.arena_bound_bytes + 64 * 8)
