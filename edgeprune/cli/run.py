@@ -34,11 +34,11 @@ def command(
     run, _ = run_until("report", recipe_name, overrides, out, fresh, target_names or ("host",))
     from rich.console import Console
 
-    from edgeprune.reporting import print_table, read_report
+    from edgeprune.reporting import print_table, read_report, to_json
 
     report = read_report(run.root / "report" / "report.json")
     if as_json:
-        print_json(report.to_json())
+        click.echo(to_json(report))
         return
     print_table(report, Console())
     click.echo(f"report: {run.root / 'report' / 'report.html'}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeprune.machine import cpu_fingerprint
 from edgeprune.pipeline.fingerprint import package_versions, recipe_facts
 from edgeprune.pipeline.stage import Stage
 from edgeprune.progress import Progress
@@ -151,8 +152,11 @@ def measure_stage(run: Run, target: Target) -> Stage:
         measure(build, golden, target, run.recipe.measure, out, progress)
 
     inputs = {variant: build / variant for variant in VARIANTS} | {"golden": golden}
-    settings = {"measure": run.recipe.measure.model_dump(mode="json"), "target": target.model_dump(mode="json")}
-    settings["emulator"] = _emulator_facts(target)
+    settings = {
+        "measure": run.recipe.measure.model_dump(mode="json"),
+        "target": target.model_dump(mode="json"),
+        "emulator": _emulator_facts(target),
+    }
     code = ("measuring", "emulation", "stages/measure")
     return Stage(f"measure/{target.name}", work, inputs=inputs, settings=settings, code=code)
 
@@ -184,7 +188,7 @@ def report_stage(run: Run) -> Stage:
     def work(out: Path, progress: Progress) -> None:
         from edgeprune.stages.report import report
 
-        report(run, out, progress)
+        report(run.recipe, run.targets, run.root, out, progress)
 
     names = ("train", "prune", "compact", "export", "evaluate")
     inputs = {name: run.root / name for name in names}
@@ -192,24 +196,16 @@ def report_stage(run: Run) -> Stage:
         for kind in ("lower", "tune", "build", "measure"):
             inputs[f"{kind}/{target.name}"] = run.root / kind / target.name
     settings = {"recipe": run.recipe.model_dump(mode="json"), "targets": [target.name for target in run.targets]}
-    return Stage("report", work, inputs=inputs, settings=settings, code=("reporting", "stages/report"))
+    return Stage(
+        "report", work, inputs=inputs, settings=settings, code=("reporting", "stages/report", "stages/report_targets")
+    )
 
 
 def _cpu_facts(target: Target) -> dict[str, Any]:
     facts: dict[str, Any] = {"cpu": target.cpu.model_dump(mode="json")}
     if target.cpu.name == "native":
-        facts["machine"] = _machine_cpu()
+        facts["machine"] = cpu_fingerprint()
     return facts
-
-
-def _machine_cpu() -> str:
-    """Return what tells this machine's CPU from another's, so that a run directory moved elsewhere is rebuilt."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return "unknown"
-    wanted = ("model name", "flags", "Features", "CPU part")
-    return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
 
 
 def _emulator_facts(target: Target) -> str | None:

@@ -29,7 +29,8 @@ def evaluate(
     splits = load_splits(recipe.data, recipe.seed, tuple(recipe.model.input_shape), progress)
     inputs, labels = _stack(splits.test)
     progress.stage("evaluate on the test split", len(VARIANTS) * (1 + len(local)))
-    found: dict[str, Any] = {"data": splits.describe()}
+    sizes = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
+    found: dict[str, Any] = {"data": splits.describe(), "sizes": sizes}
     for variant in VARIANTS:
         answers = {"onnx": run_onnx(export / f"{variant}.onnx", inputs)}
         progress.advance(f"{variant}.onnx")

@@ -47,9 +47,9 @@ def export(recipe: Recipe, trained: Path, compacted: Path, out: Path, progress: 
 
 
 def _golden_inputs(recipe: Recipe, progress: Progress) -> NDArray[np.float32]:
-    validation = load_splits(recipe.data, recipe.seed, tuple(recipe.model.input_shape), progress).validation
-    count = min(recipe.measure.golden, len(validation))
-    return np.stack([np.asarray(validation[index][0], dtype=np.float32) for index in range(count)])
+    splits = load_splits(recipe.data, recipe.seed, tuple(recipe.model.input_shape), progress)
+    count = min(recipe.measure.golden, recipe.data.validation)
+    return np.stack([np.asarray(splits.validation[index][0], dtype=np.float32) for index in range(count)])
 
 
 def _check(network: nn.Module, inputs: NDArray[np.float32], outputs: NDArray[np.float32], variant: Variant) -> Parity:

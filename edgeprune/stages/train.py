@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from edgeprune.data import load_splits
@@ -20,8 +19,8 @@ def train(recipe: Recipe, out: Path, progress: Progress) -> None:
     """Write ``model.safetensors`` and ``history.json`` to ``out``; continues from the last finished epoch."""
     splits = load_splits(recipe.data, recipe.seed, tuple(recipe.model.input_shape), progress)
     network = build_network(recipe.model, recipe.seed)
-    checkpoint = out / "checkpoint"
+    checkpoint = out / "checkpoint.safetensors"
     history = fit(network, splits, recipe.train, seed=recipe.seed, checkpoint=checkpoint, progress=progress)
     save_weights(network, out / WEIGHTS)
     write_json(out / HISTORY, history.as_dict())
-    shutil.rmtree(checkpoint, ignore_errors=True)
+    checkpoint.unlink(missing_ok=True)

@@ -1,0 +1,157 @@
+"""The part of the report that one board gives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgeprune.reporting import (
+    Accuracy,
+    Fact,
+    Figure,
+    Interval,
+    Kernel,
+    Latency,
+    Network,
+    NotRun,
+    Parity,
+    TargetResult,
+    Variant,
+    VariantResult,
+)
+from edgeprune.stages.report_parts import parity, read_json
+from edgeprune.stages.variant import VARIANTS
+from edgeprune.target import Target
+
+_EMULATED_TIME = "not measured: an emulator's wall time is not a latency"
+_NATIVE_COUNT = "not counted: the board itself ran it"
+
+
+def target_result(
+    root: Path, target: Target, networks: Mapping[Variant, Network], accuracy: Mapping[str, Any]
+) -> TargetResult:
+    """Return what was built for ``target`` and what running it gave."""
+    return TargetResult(
+        name=target.name,
+        description=target.description,
+        emulator_cpu=target.emulator.cpu if target.emulated and target.emulator is not None else None,
+        variants=tuple(_variant(root, target, variant, networks[variant], accuracy) for variant in VARIANTS),
+    )
+
+
+def not_run(root: Path, target: Target) -> tuple[NotRun, ...]:
+    """Return the steps that could not run for ``target``, each with its reason and mend."""
+    found = []
+    for variant in VARIANTS:
+        measurement = read_json(root / "measure" / target.name / f"{variant}.json")
+        step = f"{variant} on {target.name}"
+        if measurement["provenance"] == "not run":
+            found.append(NotRun(what=f"running {step}", reason=_absent(measurement["absent"])))
+        elif measurement["instructions_absent"] is not None:
+            reason = _absent(measurement["instructions_absent"])
+            found.append(NotRun(what=f"counting instructions of {step}", reason=reason))
+        tuning = read_json(root / "tune" / target.name / variant / "tuning.json")
+        if tuning["note"] and target.emulated:
+            found.append(NotRun(what=f"tuning {step}", reason=tuning["note"]))
+    return tuple(found)
+
+
+def _variant(
+    root: Path, target: Target, variant: Variant, network: Network, accuracy: Mapping[str, Any]
+) -> VariantResult:
+    manifest = read_json(root / "build" / target.name / variant / "manifest.json")
+    measurement = read_json(root / "measure" / target.name / f"{variant}.json")
+    tuning = read_json(root / "tune" / target.name / variant / "tuning.json")
+    executable = manifest["files"][f"{manifest['model']}-bench"]["bytes"]
+    return VariantResult(
+        variant=variant,
+        accuracy=_accuracy(target, accuracy[variant]),
+        parameters=network.parameters,
+        macs=network.macs,
+        weight_bytes=Figure.computed(manifest["weight_bytes"], "B"),
+        executable_bytes=Figure.computed(executable, "B"),
+        code_bytes=Figure.computed(manifest["code_bytes"], "B"),
+        arena_bytes=Figure.computed(manifest["arena_bytes"], "B"),
+        arena_bound_bytes=Figure.computed(manifest["arena_bound_bytes"], "B"),
+        latency=_latency(measurement),
+        instructions=_instructions(measurement),
+        kernels=_kernels(manifest, tuning),
+        parity=_parity(measurement),
+        verdicts=_verdicts(measurement),
+        environment=_environment(measurement),
+    )
+
+
+def _accuracy(target: Target, found: Mapping[str, Any]) -> Accuracy:
+    if target.name not in found:
+        return Accuracy.absent("not run over the test split: the golden outputs were compared instead")
+    return Accuracy.of(found[target.name]["correct"], found[target.name]["total"], "measured")
+
+
+def _latency(measurement: Mapping[str, Any]) -> Latency:
+    if measurement["provenance"] == "not run":
+        return Latency.absent(f"not run: {_absent(measurement['absent'])}")
+    latency = measurement["latency"]
+    if latency is None:
+        return Latency.absent(_EMULATED_TIME)
+    interval = latency["p50_interval"]
+    return Latency(
+        p50=Figure.measured(latency["p50"] / 1000, "us"),
+        p90=Figure.measured(latency["p90"] / 1000, "us"),
+        interval=Interval(low=interval["low"] / 1000, high=interval["high"] / 1000, confidence=interval["confidence"]),
+        samples=tuple(sample / 1000 for sample in measurement["samples_ns"]),
+    )
+
+
+def _instructions(measurement: Mapping[str, Any]) -> Figure:
+    if measurement["provenance"] == "not run":
+        return Figure.absent(f"not run: {_absent(measurement['absent'])}", "instructions")
+    if measurement["provenance"] == "measured":
+        return Figure.absent(_NATIVE_COUNT, "instructions")
+    if measurement["instructions"] is None:
+        return Figure.absent(f"not counted: {_absent(measurement['instructions_absent'])}", "instructions")
+    return Figure.emulated(measurement["instructions"]["region"], "instructions")
+
+
+def _kernels(manifest: Mapping[str, Any], tuning: Mapping[str, Any]) -> tuple[Kernel, ...]:
+    tuned = {entry["name"]: entry for entry in tuning["kernels"]}
+    return tuple(_kernel(entry, tuned.get(entry["name"].removesuffix("_prepacked"))) for entry in manifest["kernels"])
+
+
+def _kernel(entry: Mapping[str, Any], tuned: Mapping[str, Any] | None) -> Kernel:
+    best = tuned["best_us"] if tuned is not None else None
+    trials = tuned["trials"] + tuned["reused"] if tuned is not None else 0
+    return Kernel(
+        name=entry["name"],
+        nodes=tuple(entry["onnx_nodes"]),
+        tuned=entry["tuned"],
+        trials=Figure.computed(trials, "trials"),
+        best=Figure.measured(best, "us") if best is not None else Figure.absent("not tuned", "us"),
+    )
+
+
+def _parity(measurement: Mapping[str, Any]) -> tuple[Parity, ...]:
+    return (parity(measurement["parity"]),) if "parity" in measurement else ()
+
+
+def _verdicts(measurement: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(f"{verdict['name']}: {verdict['detail']}" for verdict in measurement.get("verdicts", ()))
+
+
+def _environment(measurement: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """Return what the board said of itself before the run, and the emulator that stood in for it."""
+    emulator = measurement.get("emulator")
+    if emulator is not None:
+        return (Fact(name="emulator", value=f"{emulator['program']} {emulator['version']} -cpu {emulator['cpu']}"),)
+    before = (measurement.get("environment") or {}).get("before", {})
+    return tuple(Fact(name=name, value=_text(value)) for name, value in sorted(before.items()))
+
+
+def _text(value: Any) -> str:
+    return "absent" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _absent(entry: Mapping[str, str]) -> str:
+    return f"{entry['reason']}; {entry['mend']}"
