@@ -17,6 +17,3 @@ BENCH_SOURCES = (
     BENCH_INCLUDE / "bench_environment.h",
 )
 """All files whose content decides the executable, for hashing and for shipping them with an artifact."""
-
-REGION_OPTION = 0x45505231
-"""The ``prctl`` option ("EPR1") by which ``--region`` brackets one inference for the instruction counter."""

@@ -20,6 +20,7 @@
 
 #define REGION_OPTION 0x45505231 /* "EPR1": no kernel knows it, so that it does nothing but mark the place */
 #define ALIGNMENT 64u
+#define MOST_SAMPLES (SIZE_MAX / sizeof(uint64_t))
 
 enum { EXIT_DONE = 0, EXIT_USAGE = 2, EXIT_MISMATCH = 3, EXIT_IO = 4, EXIT_MODEL = 5 };
 
@@ -86,7 +87,8 @@ static int reserve_all(void) {
     memory.inputs = reserve_tensors(model->inputs, model->input_elements, &memory.input_elements);
     memory.outputs = reserve_tensors(model->outputs, model->output_elements, &memory.output_elements);
     samples.room = options.samples;
-    samples.nanoseconds = reserve(samples.room * sizeof(uint64_t));
+    if (samples.room > MOST_SAMPLES) return 0;
+    samples.nanoseconds = reserve((size_t)samples.room * sizeof(uint64_t));
     return memory.arena && memory.inputs && memory.outputs && samples.nanoseconds;
 }
 
@@ -164,8 +166,9 @@ static uint64_t now(void) {
 }
 
 static int make_room(void) {
-    size_t bytes = samples.room * sizeof(uint64_t);
-    void *larger = mremap(samples.nanoseconds, bytes, 2 * bytes, MREMAP_MAYMOVE);
+    size_t bytes = (size_t)samples.room * sizeof(uint64_t);
+    void *larger = MAP_FAILED;
+    if (samples.room <= MOST_SAMPLES / 2) larger = mremap(samples.nanoseconds, bytes, 2 * bytes, MREMAP_MAYMOVE);
     if (larger == MAP_FAILED) return 0;
     samples.nanoseconds = larger;
     samples.room *= 2;
@@ -249,10 +252,13 @@ static int run_records(int input, int output, float *record, uint64_t *records) 
 /* The output gets its name only once it is whole. */
 static int run_file(uint64_t *records) {
     static char partial[4096];
+    static const char suffix[] = ".part";
     float *record = reserve(memory.input_elements * sizeof(float));
     int input, output, status;
+    if (strlen(options.output) + sizeof suffix > sizeof partial)
+        return complain(EXIT_USAGE, "the path is too long: ", options.output);
     path_append(partial, sizeof partial, options.output);
-    path_append(partial, sizeof partial, ".part");
+    path_append(partial, sizeof partial, suffix);
     if (!record) return complain(EXIT_IO, "no memory for a record", "");
     if ((input = open(options.input, O_RDONLY | O_CLOEXEC)) < 0)
         return complain(EXIT_IO, "cannot open ", options.input);

@@ -120,6 +120,14 @@ def test_a_full_output_is_an_error(link: Link, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (4, "tiny-bench: cannot create /nowhere/out.part\n")
 
 
+def test_more_than_memory_holds_is_an_error(link: Link, tmp_path: Path) -> None:
+    done = run(link("host"), "--samples", str(10**18))
+    assert (done.returncode, done.stdout, done.stderr) == (4, "", "tiny-bench: not enough memory\n")
+    (tmp_path / "in").write_bytes(bytes(16))
+    done = run(link("host"), "--input", str(tmp_path / "in"), "--output", "x" * 4095)
+    assert (done.returncode, done.stderr) == (2, f"tiny-bench: the path is too long: {'x' * 4095}\n")
+
+
 def test_what_a_board_says_is_recorded_and_what_is_absent_is_null(link: Link, tmp_path: Path) -> None:
     files = {
         "proc/cpuinfo": "processor\t: 0\nBogoMIPS\t: 38.40\nCPU implementer\t: 0x41\nCPU part\t: 0xd03\n\n"
