@@ -5,5 +5,17 @@ from edgeprune.training.evaluate import Accuracy, evaluate
 from edgeprune.training.history import Epoch, History
 from edgeprune.training.loop import fit
 from edgeprune.training.masks import MaskCallback
+from edgeprune.training.rounds import Round, RoundsResult, prune_and_retrain
 
-__all__ = ["Accuracy", "Callback", "Epoch", "History", "MaskCallback", "evaluate", "fit"]
+__all__ = [
+    "Accuracy",
+    "Callback",
+    "Epoch",
+    "History",
+    "MaskCallback",
+    "Round",
+    "RoundsResult",
+    "evaluate",
+    "fit",
+    "prune_and_retrain",
+]

@@ -25,6 +25,10 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     facts: dict[str, Any]
 
+    def below(self, prefix: str) -> dict[str, Tensor]:
+        """Return the tensors whose name starts with ``prefix``, without it."""
+        return {name.removeprefix(prefix): value for name, value in self.tensors.items() if name.startswith(prefix)}
+
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], fingerprint: str) -> None:
     """Write a checkpoint, replacing the one before in a single step.

@@ -191,13 +191,9 @@ def _resume(phase: _Phase, identity: str, path: Path | None, progress: Progress)
     if found is None:
         progress.note(f"{path}: belongs to other settings, data or weights; {phase.table} starts afresh")
         return History()
-    phase.model.load_state_dict(_below("model/", found.tensors))
-    restore_optimizer(phase.model, phase.optimizer, _below("optimizer/", found.tensors))
+    phase.model.load_state_dict(found.below("model/"))
+    restore_optimizer(phase.model, phase.optimizer, found.below("optimizer/"))
     return History.from_dict(found.facts)
-
-
-def _below(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _line(epoch: Epoch, epochs: int) -> str:

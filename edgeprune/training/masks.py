@@ -41,7 +41,7 @@ class MaskCallback(Callback):
         Raises:
             UserError: a masked parameter is missing or has another shape.
         """
-        parameters = dict(model.named_parameters())
+        parameters = dict(model.named_parameters(remove_duplicate=False))
         for name, dropped in self._dropped.items():
             parameter = parameters.get(name)
             if parameter is None or parameter.shape != dropped.shape:
@@ -56,7 +56,7 @@ class MaskCallback(Callback):
         Raises:
             StageFailure: one is not; names the parameter and how many.
         """
-        parameters = dict(model.named_parameters())
+        parameters = dict(model.named_parameters(remove_duplicate=False))
         for name, dropped in self._dropped.items():
             alive = int(torch.count_nonzero(parameters[name].detach()[dropped]))
             if alive:

@@ -1,0 +1,221 @@
+"""Pruning in rounds: plan, mask, retrain, and again, able to continue after being killed at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edgeprune.data import Splits
+from edgeprune.progress import Progress, SilentProgress
+from edgeprune.pruning import Masks, Plan, compact, make_plan, plan_masks, weight_masks
+from edgeprune.pruning.schedule import amount_after, round_count
+from edgeprune.recipe import Recipe
+from edgeprune.training.calibration import calibration_batches
+from edgeprune.training.checkpoint import Checkpoint, facts_digest, load_checkpoint, save_checkpoint, state_digest
+from edgeprune.training.evaluate import evaluate
+from edgeprune.training.history import History
+from edgeprune.training.loop import fit
+from edgeprune.training.masks import MaskCallback
+from edgeprune.training.randomness import derive_seed, scoped_randomness
+from edgeprune.training.scatter import scatter
+
+_EPOCH = "epoch.safetensors"
+_NEEDS_DATA = ("taylor", "activation-mean", "apoz")
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round: ``amount`` of the recipe's unit was gone after it; accuracies are fractions of the validation split.
+
+    ``live`` counts the parameters' entries that no mask holds at zero.
+    """
+
+    number: int
+    amount: float
+    live: int
+    before_retraining: float
+    after_retraining: float
+    history: History
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return JSON-able values."""
+        return asdict(self) | {"history": self.history.as_dict()}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Round:
+        """Return what :meth:`as_dict` gave."""
+        return cls(**(data | {"history": History.from_dict(data["history"])}))
+
+
+@dataclass(frozen=True)
+class RoundsResult:
+    """The masked network's state dict, what the masks hold, and how it came to that.
+
+    ``plan`` is None where single weights were pruned.
+    """
+
+    state: dict[str, Tensor]
+    plan: Plan | None
+    masks: Masks
+    rounds: tuple[Round, ...]
+
+    def history(self) -> dict[str, Any]:
+        """Return JSON-able values of all rounds."""
+        return {"rounds": [one.as_dict() for one in self.rounds]}
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """What one round holds at zero."""
+
+    masks: Masks
+    plan: Plan | None
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What all rounds share; ``model`` is pruned and retrained in place."""
+
+    model: nn.Module
+    splits: Splits
+    recipe: Recipe
+    directory: Path
+    progress: Progress
+
+    def round_file(self, number: int) -> Path:
+        return self.directory / f"round-{number}.safetensors"
+
+    @property
+    def epoch_file(self) -> Path:
+        return self.directory / "epoch.safetensors"
+
+    @property
+    def rounds(self) -> int:
+        return round_count(schedule=self.recipe.prune.schedule, rounds=self.recipe.prune.rounds)
+
+    def amount(self, number: int) -> float:
+        settings = self.recipe.prune
+        return amount_after(schedule=settings.schedule, amount=settings.amount, completed=number, rounds=self.rounds)
+
+    def epochs(self, number: int) -> int:
+        settings = self.recipe.retrain
+        last = number == self.rounds
+        return settings.final_epochs if last and settings.final_epochs is not None else settings.epochs
+
+
+def prune_and_retrain(
+    model: nn.Module, splits: Splits, recipe: Recipe, *, work: Path, progress: Progress | None = None
+) -> RoundsResult:
+    """Prune ``model`` as ``recipe.prune`` says, retraining after each round as ``recipe.retrain`` says.
+
+    ``model`` ends up masked and retrained. ``work`` holds a file per finished round and one of the current epoch; a
+    call with the same arguments continues from them to the same weights, and files of another recipe or network are
+    not used. Only the training and validation splits are read.
+
+    Raises:
+        UserError: the settings cannot be met by this network.
+        StageFailure: the network cannot be traced, or the loss is no longer finite.
+    """
+    shared = _Work(model, splits, recipe, work, progress or SilentProgress())
+    identity = _identity(shared)
+    rounds: list[Round] = []
+    selection: _Selection | None = None
+    for number in range(1, shared.rounds + 1):
+        done = load_checkpoint(shared.round_file(number), identity)
+        if done is None:
+            selection = _select(shared, number, selection)
+            rounds.append(_retrain(shared, number, selection))
+            _save(shared, selection, rounds[-1], identity)
+        else:
+            selection = _load(done, model)
+            rounds.append(Round.from_dict(done.facts["round"]))
+        shared.progress.note(_line(rounds[-1], shared.rounds))
+    assert selection is not None
+    state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    return RoundsResult(state, selection.plan, selection.masks, tuple(rounds))
+
+
+def _select(work: _Work, number: int, before: _Selection | None) -> _Selection:
+    settings, amount = work.recipe.prune, work.amount(number)
+    seed = derive_seed(work.recipe.seed, "prune", number)
+    calibration: Iterable[tuple[Tensor, Tensor]] | None = None
+    if settings.criterion in _NEEDS_DATA:
+        calibration = calibration_batches(work.splits, seed)
+    with scoped_randomness(seed):
+        if settings.granularity == "weight":
+            held = before.masks if before else None
+            masks = weight_masks(work.model, settings, amount, reference=held, calibration=calibration, seed=seed)
+            return _Selection(masks, None)
+        example = (torch.zeros(1, *work.splits.input_shape),)
+        earlier = before.plan if before else None
+        plan = make_plan(work.model, example, settings, amount, calibration=calibration, seed=seed, reference=earlier)
+        return _Selection(plan_masks(work.model, plan), plan)
+
+
+def _retrain(work: _Work, number: int, selection: _Selection) -> Round:
+    model, validation = work.model, work.splits.validation
+    selection.masks.apply(model)
+    # Where whole channels went, the compact network is retrained in place of the masked one: the two compute the same
+    # by contract, and the smaller one takes a fraction of the time. What it learnt then goes back into the original.
+    plan = selection.plan
+    learner = model if plan is None else compact(model, plan)
+    before = evaluate(learner, validation)
+    history = fit(
+        learner,
+        work.splits,
+        work.recipe.retrain,
+        seed=derive_seed(work.recipe.seed, "retrain", number),
+        epochs=work.epochs(number),
+        callbacks=[MaskCallback(selection.masks)] if plan is None else [],
+        checkpoint=work.epoch_file,
+        progress=work.progress,
+    )
+    if plan is not None:
+        scatter(learner, model, plan)
+        model.eval()
+    after = evaluate(learner, validation)
+    return Round(number, work.amount(number), _live(model, selection.masks), before.fraction, after.fraction, history)
+
+
+def _live(model: nn.Module, masks: Masks) -> int:
+    return sum(
+        int(masks[name].sum()) if name in masks else parameter.numel() for name, parameter in model.named_parameters()
+    )
+
+
+def _identity(work: _Work) -> str:
+    facts = {
+        "prune": work.recipe.prune.model_dump(mode="json"),
+        "retrain": work.recipe.retrain.model_dump(mode="json"),
+        "seed": work.recipe.seed,
+        "data": work.splits.describe(),
+        "torch": torch.__version__,
+        "start": state_digest(work.model.state_dict()),
+    }
+    return facts_digest(facts)
+
+
+def _save(work: _Work, selection: _Selection, done: Round, identity: str) -> None:
+    tensors = {f"model/{name}": tensor for name, tensor in work.model.state_dict().items()}
+    tensors |= {f"mask/{name}": mask for name, mask in selection.masks.items()}
+    plan = selection.plan.to_json() if selection.plan is not None else None
+    save_checkpoint(work.round_file(done.number), tensors, {"round": done.as_dict(), "plan": plan}, identity)
+    work.epoch_file.unlink(missing_ok=True)
+
+
+def _load(done: Checkpoint, model: nn.Module) -> _Selection:
+    model.load_state_dict(done.below("model/"))
+    plan = done.facts["plan"]
+    return _Selection(Masks(done.below("mask/")), Plan.from_json(plan) if plan is not None else None)
+
+
+def _line(done: Round, count: int) -> str:
+    return (
+        f"round {done.number}/{count}: {done.amount:.1%} pruned, {done.live:,} parameters live, validation "
+        f"{done.before_retraining:.2%} before and {done.after_retraining:.2%} after retraining"
+    )
