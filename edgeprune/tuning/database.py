@@ -15,7 +15,7 @@ from edgeprune.tuning.journal import Journal, locked
 WORKLOADS = "database_workload.json"
 RECORDS = "database_tuning_record.json"
 _FAILURES = "failures.jsonl"
-_BASELINES = "baselines.jsonl"
+_KERNELS = "kernels.jsonl"
 # MetaSchedule's own mark of a failed trial: such records are kept so that the search does not propose them again,
 # and are never returned as a best schedule.
 FAILED_SECONDS = 1e10
@@ -48,14 +48,15 @@ class Database:
         self._workloads = Journal(directory / WORKLOADS)
         self._records = Journal(directory / RECORDS)
         self._failures = Journal(directory / _FAILURES)
-        self._baselines = Journal(directory / _BASELINES)
+        self._kernels = Journal(directory / _KERNELS)
+        self._exhausted: set[str] = set()
         self._baseline_seconds: dict[str, float] = {}
         self._hashes: list[str] = []
         self._modules: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
         self._trials: dict[str, list[Trial]] = {}
         with locked(directory):
-            journals = (self._workloads, self._records, self._failures, self._baselines)
+            journals = (self._workloads, self._records, self._failures, self._kernels)
             self.dropped_bytes = sum(journal.drop_unfinished_tail() for journal in journals)
             self._refresh()
 
@@ -101,8 +102,19 @@ class Database:
 
     def set_baseline(self, workload: str, seconds: float) -> None:
         """Keep the seconds per call of the schedule that is used where there is no record."""
+        self._append_about_kernel({"workload": workload, "baseline_seconds": seconds})
+
+    def exhausted(self, workload: str) -> bool:
+        """Return whether the search has run out of schedules for this workload."""
+        return workload in self._exhausted
+
+    def set_exhausted(self, workload: str) -> None:
+        """Keep that the search has run out of schedules, so that no later run looks for more."""
+        self._append_about_kernel({"workload": workload, "exhausted": True})
+
+    def _append_about_kernel(self, document: dict[str, object]) -> None:
         with locked(self.directory):
-            self._baselines.append({"workload": workload, "seconds": seconds})
+            self._kernels.append(document)
             self._refresh()
 
     def _refresh(self) -> None:
@@ -111,8 +123,11 @@ class Database:
             self._modules[workload] = module
         for failure in self._failures.read_new():
             self._reasons[failure["trace"]] = failure["reason"]
-        for baseline in self._baselines.read_new():
-            self._baseline_seconds[baseline["workload"]] = baseline["seconds"]
+        for about in self._kernels.read_new():
+            if "baseline_seconds" in about:
+                self._baseline_seconds[about["workload"]] = about["baseline_seconds"]
+            if about.get("exhausted"):
+                self._exhausted.add(about["workload"])
         for index, record in self._records.read_new():
             if not 0 <= index < len(self._hashes):
                 raise UserError(f"{self._records.path}: a record of workload {index}, which {WORKLOADS} lacks")

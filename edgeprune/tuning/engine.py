@@ -73,6 +73,7 @@ def _states(lowered: Lowered, target: Target, budget: Tune, records: Database) -
     for kernel in kernels:
         state = KernelState(kernel, quotas[kernel.workload], records.trials(kernel.workload))
         state.baseline = records.baseline(kernel.workload)
+        state.exhausted = records.exhausted(kernel.workload)
         states.append(state)
     return states
 

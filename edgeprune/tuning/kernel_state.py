@@ -43,6 +43,11 @@ class KernelState:
         return max(0, self.quota - self.reused - self.trials)
 
     @property
+    def used(self) -> float | None:
+        """Return the seconds per call of the schedule that would be built now."""
+        return min((time for time in (self.best, self.baseline) if time is not None), default=None)
+
+    @property
     def expected_gain(self) -> float:
         """Return a score for making this kernel's next batch now: seconds per inference at stake."""
         if self.best is None:

@@ -24,6 +24,12 @@ class KernelResult:
     best_us: float | None
     baseline_us: float | None
 
+    @property
+    def used_us(self) -> float | None:
+        """Return the time of the schedule that is built: the untuned one where no record beats it."""
+        known = [time for time in (self.best_us, self.baseline_us) if time is not None]
+        return min(known, default=None)
+
 
 @dataclass(frozen=True)
 class TuningResult:
@@ -43,12 +49,12 @@ class TuningResult:
 
     @property
     def best_us(self) -> float | None:
-        """Return the sum of best times over one inference in µs, ``None`` while a kernel has none."""
+        """Return the sum over one inference of the times of the schedules used, ``None`` while one is unknown."""
         total = 0.0
         for kernel in self.kernels:
-            if kernel.best_us is None:
+            if kernel.used_us is None:
                 return None
-            total += kernel.calls * kernel.best_us
+            total += kernel.calls * kernel.used_us
         return total
 
     def as_dict(self) -> dict[str, Any]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import tvm
+from tvm.s_tir import Schedule
 from tvm.s_tir import meta_schedule as ms
 
+from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.tuning.database import FAILED_SECONDS, Trial
 from edgeprune.tuning.journal import Journal
 from edgeprune.tuning.kernels import Kernel
-from edgeprune.tuning.space import cpu_space
+from edgeprune.tuning.register_tile import extents_of, rank_tiles
+from edgeprune.tuning.space import cpu_space, is_tiled, register_space, with_tile
 
 
 @dataclass(frozen=True)
@@ -40,15 +45,18 @@ class KernelSearch:
     ) -> None:
         """Prepare up to ``trials`` more candidates in batches of ``batch``; ``scratch`` is a folder to create."""
         self._target = target
+        self._unit = VectorUnit.of(target)
         self._model = model
         scratch.mkdir()
         self._lines = Journal(scratch / "records.json")
         self._database = ms.database.JSONDatabase(str(scratch / "workloads.json"), str(self._lines.path))
         self._workload = self._database.commit_workload(kernel.module)
+        self._module = kernel.module
+        space = cpu_space()
         self._context = ms.TuneContext(
             mod=kernel.module,
             target=target,
-            space_generator=cpu_space(),
+            space_generator=space,
             # Small populations: a candidate's proposal must not cost more than its build and measurement.
             search_strategy=ms.search_strategy.EvolutionarySearch(
                 population_size=4 * batch, init_min_unmeasured=2 * batch, genetic_num_iters=2, eps_greedy=0.15
@@ -57,11 +65,22 @@ class KernelSearch:
             rand_state=seed % (2**31 - 1) + 1,
             num_threads=1,
         )
+        self._postprocs = list(space.postprocs)
         self._remember(known)
-        self._context.pre_tuning(trials, batch, None, self._database, model)
+        tiled = self._register_designs(kernel)
+        # The first half of a kernel's trials goes to the tiles that look best on paper, the rest to evolution.
+        self._seeds = [] if known else list(islice(self._promising(tiled), (trials + 1) // 2))
+        self._batch = batch
+        self._proposed_seeds = False
+        designs = [*self._context.generate_design_space(), *tiled]
+        self._context.pre_tuning(trials, batch, designs, self._database, model)
 
     def propose(self) -> list[ms.MeasureCandidate]:
         """Return the next candidates, none when the space or the budget given at the start is used up."""
+        seeds, self._seeds = self._seeds[: self._batch], self._seeds[self._batch :]
+        self._proposed_seeds = bool(seeds)
+        if seeds:
+            return seeds
         return list(self._context.generate_measure_candidates() or [])
 
     def record(self, candidate: ms.MeasureCandidate, outcome: Outcome) -> list[Any]:
@@ -81,7 +100,26 @@ class KernelSearch:
         """Take in a whole batch from ``propose``, in its order."""
         results = [_runner_result(outcome) for outcome in outcomes]
         self._model.update(self._context, candidates, results)
-        self._context.notify_runner_results(candidates, results)
+        if not self._proposed_seeds:
+            self._context.notify_runner_results(candidates, results)
+
+    def _register_designs(self, kernel: Kernel) -> list[Schedule]:
+        space = register_space(self._unit)
+        context = ms.TuneContext(
+            mod=kernel.module, target=self._target, space_generator=space, num_threads=1, rand_state=1
+        )
+        return [design for design in context.generate_design_space() if is_tiled(design)]
+
+    def _promising(self, designs: list[Schedule]) -> Iterator[ms.MeasureCandidate]:
+        extents = extents_of(Schedule(self._module), self._unit)
+        if extents is None:
+            return
+        for tile in rank_tiles(extents, self._unit):
+            for design in designs:
+                schedule = with_tile(self._module, design, tile)
+                if all(postproc.apply(schedule) for postproc in self._postprocs):
+                    arguments = ms.arg_info.ArgInfo.from_entry_func(schedule.mod, remove_preproc=True)
+                    yield ms.search_strategy.MeasureCandidate(schedule, arguments)
 
     def _remember(self, known: list[Trial]) -> None:
         records = [ms.database.TuningRecord.from_json(trial.record, self._workload) for trial in known]

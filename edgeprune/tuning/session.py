@@ -92,14 +92,14 @@ class Session:
         candidates = search.propose()[: state.remaining]
         if not candidates:
             state.exhausted = True
+            self._records.set_exhausted(state.kernel.workload)
             self._progress.note(f"{state.kernel.name}: no further schedules after {state.trials + state.reused} trials")
             return True
         state.in_flight = True
         batch = _Batch(state, search, candidates)
         for index, candidate in enumerate(candidates):
             self._where[self._proposed] = (batch, index)
-            best = state.best if state.baseline is None else min(state.best or state.baseline, state.baseline)
-            self._pipeline.add(self._proposed, state.kernel.workload, candidate.sch.mod, best)
+            self._pipeline.add(self._proposed, state.kernel.workload, candidate.sch.mod, state.used)
             self._proposed += 1
         return True
 
@@ -128,7 +128,7 @@ class Session:
                 self._progress.note(_summary(batch.state))
 
     def _headline(self) -> str:
-        times = [(state.kernel.calls, state.best or state.baseline) for state in self._states]
+        times = [(state.kernel.calls, state.used) for state in self._states]
         known = [calls * seconds for calls, seconds in times if seconds is not None]
         return f"{sum(known) * 1e6:.1f} µs per inference" + (
             "" if len(known) == len(times) else " in the kernels so far"

@@ -17,7 +17,8 @@ def snapshot(database: Path, lowered: Lowered, target: Target, out: Path, *, bes
     """Write the ``best`` fastest valid records of every kernel of ``lowered`` into ``out`` and return their number.
 
     ``out`` becomes a directory that MetaSchedule's ``JSONDatabase(work_dir=out)`` and the scheduling of ``lowered``
-    read. Equal databases give equal bytes. A kernel without a valid record is absent.
+    read. Equal databases give equal bytes. Absent is a kernel without a valid record, or whose
+    records are all slower than its schedule without tuning was: that one is then used.
 
     Raises:
         UserError: the database under ``database`` is damaged or of another device.
@@ -29,7 +30,8 @@ def snapshot(database: Path, lowered: Lowered, target: Target, out: Path, *, bes
     records: list[list[object]] = []
     for workload in sorted({kernel.workload for kernel in extract_kernels(lowered, target)}):
         trials = source.best(workload, best)
-        if not trials:
+        untuned = source.baseline(workload)
+        if not trials or (untuned is not None and trials[0].seconds is not None and untuned < trials[0].seconds):
             continue
         records += [[len(workloads), trial.record] for trial in trials]
         workloads.append(source.workload_document(workload))

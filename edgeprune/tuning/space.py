@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import tvm
+from tvm.s_tir import Schedule
 from tvm.s_tir import meta_schedule as ms
+from tvm.s_tir.schedule import Instruction
+
+from edgeprune.lowering.register_tile import VectorUnit
+from edgeprune.tuning.register_tile import RegisterTile, TileSizes
 
 _INNERMOST = 64
 _UNROLL_STEPS = [0, 16, 64, 512]
@@ -15,19 +21,9 @@ def cpu_space() -> ms.space_generator.PostOrderApply:
     runtime's thread pool; here the bound on parallel extents is off. Weights get the layout that the tiles read
     (``RewriteLayout``), to be packed when the artifact is built.
     """
-    rule, post, mutator = ms.schedule_rule, ms.postproc, ms.mutator
-    return ms.space_generator.PostOrderApply(
-        sch_rules=[
-            rule.InlineConstantScalars(),
-            rule.AutoInline(
-                into_producer=False,
-                into_consumer=True,
-                inline_const_tensor=True,
-                disallow_if_then_else=True,
-                require_injective=True,
-                require_ordered=True,
-                disallow_op=["tirx.exp"],
-            ),
+    rule = ms.schedule_rule
+    return _space(
+        [
             rule.AddRFactor(max_jobs_per_core=16, max_innermost_factor=_INNERMOST),
             rule.MultiLevelTiling(
                 structure="SSRSRS",
@@ -41,6 +37,56 @@ def cpu_space() -> ms.space_generator.PostOrderApply:
                 unroll_explicit=True,
             ),
             rule.RandomComputeLocation(),
+        ]
+    )
+
+
+def register_space(unit: VectorUnit) -> ms.space_generator.PostOrderApply:
+    """Return the space of register tiles (`RegisterTile`)."""
+    return _space([RegisterTile(unit)])
+
+
+def is_tiled(design: Schedule) -> bool:
+    """Return whether the template of `register_space` fitted the kernel of this design."""
+    return bool(_samples(design))
+
+
+def with_tile(module: tvm.IRModule, design: Schedule, tile: TileSizes) -> Schedule:
+    """Return the register-tiled ``design`` of ``module`` with sizes ``tile``, ready for post-processing."""
+    trace = design.trace
+    samples = _samples(design)
+    sizes = [tile.rows, tile.pixels, tile.vectors, tile.reduction][-len(samples) :]
+    for sample, size in zip(samples, sizes, strict=True):
+        extent = 1
+        for factor in trace.decisions[sample]:
+            extent *= int(factor)
+        trace = trace.with_decision(sample, [extent // size, size], remove_postproc=True)
+    schedule = Schedule(module)
+    trace.apply_to_schedule(schedule, remove_postproc=True)
+    # The search replays what comes before this mark, and post-processes anew.
+    schedule.enter_postproc()
+    return schedule
+
+
+def _samples(design: Schedule) -> list[Instruction]:
+    return [step for step in design.trace.insts if step.kind.name == "SamplePerfectTile"]
+
+
+def _space(rules: list[ms.ScheduleRule]) -> ms.space_generator.PostOrderApply:
+    rule, post, mutator = ms.schedule_rule, ms.postproc, ms.mutator
+    return ms.space_generator.PostOrderApply(
+        sch_rules=[
+            rule.InlineConstantScalars(),
+            rule.AutoInline(
+                into_producer=False,
+                into_consumer=True,
+                inline_const_tensor=True,
+                disallow_if_then_else=True,
+                require_injective=True,
+                require_ordered=True,
+                disallow_op=["tirx.exp"],
+            ),
+            *rules,
         ],
         postprocs=[
             post.DisallowDynamicLoop(),

@@ -14,7 +14,6 @@ from typing import Any
 import tvm
 
 from edgeprune.tuning.build_candidate import build_candidate
-from edgeprune.tuning.cpu_intrinsics import register_cpu_intrinsics
 from edgeprune.tuning.measure_candidate import Reference, WrongResultError, measure_candidate, run_reference
 from edgeprune.tuning.plan import Plan
 
@@ -62,7 +61,6 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.sched_setaffinity(0, {int(core) for core in arguments[1:]})
     connection = Connection(int(arguments[0]))
-    register_cpu_intrinsics()
     handler = Handler()
     connection.send_bytes(b'{"ready":true}')
     while True:

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from edgeprune.tuning.database import Trial
+from edgeprune.tuning.kernel_state import KernelState, next_kernel
+from edgeprune.tuning.kernels import Kernel
+from edgeprune.tuning.quota import divide
+
+
+def kernel(name: str, operations: float, *, calls: int = 1, reduces: bool = True) -> Kernel:
+    return Kernel(name, calls, None, (name, ""), operations, 0, reduces)
+
+
+def trial(seconds: float | None, reason: str | None = None) -> Trial:
+    return Trial("k", seconds, reason, [])
+
+
+KERNELS = [kernel("large", 4e7), kernel("small", 1e7), kernel("copy", 0, reduces=False)]
+
+
+def test_a_budget_is_divided_by_the_root_of_the_time_and_copies_get_little() -> None:
+    quota = divide(64, KERNELS)
+    assert quota == {"large": 43, "small": 21, "copy": 0}
+    assert divide(0, KERNELS) == {"large": 0, "small": 0, "copy": 0}
+    assert divide(4000, KERNELS)["copy"] == 4
+
+
+def test_a_larger_budget_never_takes_from_a_kernel() -> None:
+    before = divide(0, KERNELS)
+    for trials in range(1, 200):
+        after = divide(trials, KERNELS)
+        assert sum(after.values()) == trials
+        assert all(after[name] >= before[name] for name in before)
+        before = after
+
+
+def test_a_budget_of_copies_alone_stays_unspent() -> None:
+    assert divide(50, [kernel("copy", 0, reduces=False)]) == {"copy": 4}
+
+
+def test_known_trials_count_towards_the_quota() -> None:
+    state = KernelState(KERNELS[0], 10, [trial(2e-6), trial(None, "build error"), trial(1e-6)])
+    assert (state.remaining, state.reused, state.trials) == (7, 3, 0)
+    for _ in range(7):
+        state.add(trial(None, "wrong result"))
+    assert state.remaining == 0
+    result = state.result()
+    assert result.failures == {"build error": 1, "wrong result": 7}
+    assert (result.trials, result.reused, result.best_us) == (7, 3, 1.0)
+
+
+def test_a_kernel_that_no_longer_improves_is_given_up() -> None:
+    state = KernelState(KERNELS[0], 1000, [trial(1e-6)])
+    for _ in range(333):
+        assert state.remaining > 0
+        state.add(trial(0.995e-6))
+    assert state.remaining == 0
+    state = KernelState(KERNELS[0], 60, [trial(1e-6)] * 32)
+    assert state.remaining == 28
+    state.add(trial(1e-6))
+    assert state.remaining == 0
+
+
+def test_the_kernel_with_most_time_at_stake_is_next() -> None:
+    fast, slow = KernelState(KERNELS[0], 50, [trial(1e-6)]), KernelState(KERNELS[1], 50, [trial(3e-6)])
+    assert next_kernel([fast, slow]) is slow
+    for _ in range(16):
+        slow.add(trial(3e-6))
+    assert next_kernel([fast, slow]) is fast
+    unknown = KernelState(KERNELS[2], 4, [])
+    assert next_kernel([fast, slow, unknown]) is unknown
+    unknown.in_flight = fast.in_flight = True
+    assert next_kernel([fast, slow, unknown]) is slow
+    slow.exhausted = True
+    assert next_kernel([fast, slow, unknown]) is None
+
+
+def test_the_untuned_schedule_is_used_where_it_is_faster() -> None:
+    state = KernelState(KERNELS[0], 50, [trial(2e-6)])
+    state.baseline = 1e-6
+    assert state.used == 1e-6
+    assert state.result().used_us == 1.0
