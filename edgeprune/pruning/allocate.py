@@ -15,6 +15,8 @@ from edgeprune.recipe import Prune
 Level = Callable[[float], list[int]]
 """From a level between 0 and 1 to the number of sets each group loses; it never falls as the level rises."""
 
+_PASSES = 16
+
 
 def allocate(groups: Sequence[Group], settings: Prune, amount: float, size: Size, set_count: int) -> Flags:
     """Return which sets stay so that ``amount`` of the settings' unit goes.
@@ -106,11 +108,18 @@ def _least(level: Level, fits: Callable[[Sequence[int]], bool]) -> list[int]:
 
 
 def _give_back(groups: Sequence[Group], counts: list[int], fits: Callable[[Sequence[int]], bool]) -> list[int]:
-    """Keep a step more in every group, one after the other, where the amount is still reached: steps are coarse."""
-    for number, group in enumerate(groups):
-        smaller = group.allowed[group.allowed < counts[number]]
-        if group.amount is None and len(smaller):
-            attempt = [*counts[:number], int(smaller[-1]), *counts[number + 1 :]]
-            if fits(attempt):
-                counts = attempt
+    """Keep more where the amount is still reached: a level moves several layers at once, and some in coarse steps.
+
+    One step per group and pass, so that the slack is spread over the layers.
+    """
+    for _ in range(_PASSES):
+        before = counts
+        for number, group in enumerate(groups):
+            smaller = group.allowed[group.allowed < counts[number]]
+            if group.amount is None and len(smaller):
+                attempt = [*counts[:number], int(smaller[-1]), *counts[number + 1 :]]
+                if fits(attempt):
+                    counts = attempt
+        if counts == before:
+            break
     return counts
