@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
+
+from edgeprune.cli.terminal import table_console
 
 
 def print_plan(plan: dict[str, Any]) -> None:
@@ -17,7 +18,7 @@ def print_plan(plan: dict[str, Any]) -> None:
     for layer in plan["layers"]:
         cells = (layer["name"], layer["kind"], str(layer["before"]), str(layer["after"]), layer["pinned"] or "")
         table.add_row(*cells)
-    console = Console()
+    console = table_console()
     console.print(table)
     for unit in ("channels", "parameters", "macs"):
         before, after = plan[unit]["before"], plan[unit]["after"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from edgeprune.cli.options import json_option, print_json
+from edgeprune.cli.terminal import table_console
 
 
 @click.command("report")
@@ -21,8 +22,6 @@ def command(run: Path, other: Path | None, as_csv: bool, as_json: bool) -> None:
     Example:
       edgeprune report runs/lenet5-mnist --compare runs/lenet5-mnist-64-trials
     """
-    from rich.console import Console
-
     from edgeprune.reporting import compare_reports, print_comparison, print_table, read_report, to_csv, to_json
 
     if other is not None and as_csv:
@@ -33,10 +32,10 @@ def command(run: Path, other: Path | None, as_csv: bool, as_json: bool) -> None:
         if as_json:
             print_json([row.as_dict() for row in comparison.rows])
         else:
-            print_comparison(comparison, Console())
+            print_comparison(comparison, table_console())
     elif as_csv:
         click.echo(to_csv(report), nl=False)
     elif as_json:
         click.echo(to_json(report))
     else:
-        print_table(report, Console())
+        print_table(report, table_console())

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from edgeprune.cli.options import json_option, print_json, recipe_arguments, target_option
+from edgeprune.cli.options import json_option, recipe_arguments, target_option
 from edgeprune.cli.pipeline_verb import run_until
+from edgeprune.cli.terminal import table_console
 
 
 @click.command("run")
@@ -32,13 +33,11 @@ def command(
       edgeprune run recipes/lenet5-mnist.toml --target host --target rpi3 --set tune.trials=32
     """
     run, _ = run_until("report", recipe_name, overrides, out, fresh, target_names or ("host",))
-    from rich.console import Console
-
     from edgeprune.reporting import print_table, read_report, to_json
 
     report = read_report(run.root / "report" / "report.json")
     if as_json:
         click.echo(to_json(report))
         return
-    print_table(report, Console())
+    print_table(report, table_console())
     click.echo(f"report: {run.root / 'report' / 'report.html'}")

@@ -45,3 +45,24 @@ def show_command(name: str) -> None:
       edgeprune targets show rpi3
     """
     print_json(find_target(name).model_dump(mode="json"))
+
+
+@command.command("check")
+@click.argument("name")
+@json_option
+def check_command(name: str, as_json: bool) -> None:
+    """Check that TVM and the linker accept a target, and whether its programs can run from here.
+
+    \b
+    Example:
+      edgeprune targets check my-camera
+    """
+    target = find_target(name)
+    from edgeprune.board_check import check_board
+
+    findings = check_board(target)
+    if as_json:
+        print_json(findings)
+        return
+    for what, found in findings.items():
+        click.echo(f"{what:<10} {found}")

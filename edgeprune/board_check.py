@@ -1,0 +1,48 @@
+"""Whether everything between a target file and a program running on that board is in order."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from edgeprune.emulation import Unavailable
+from edgeprune.lowering import tvm_target
+from edgeprune.measuring import open_transport
+from edgeprune.target import Target
+from edgeprune.toolchain import ZigToolchain
+
+_PROGRAM = "int main(void) { return 0; }\n"
+_TIMEOUT_S = 60.0
+
+
+def check_board(target: Target) -> dict[str, str]:
+    """Return what was found for code generation, linking, and running a trivial program, in this order.
+
+    Raises:
+        UserError: LLVM does not know the CPU.
+        StageFailure: the linker refuses the target.
+    """
+    found = {"compiler": str(tvm_target(target).attrs["mcpu"])}
+    with tempfile.TemporaryDirectory(prefix="edgeprune-") as scratch:
+        program = _link(target, Path(scratch))
+        found["linker"] = f"{target.toolchain.triple}, {program.stat().st_size:,} bytes"
+        found["running"] = _run(target, program)
+    return found
+
+
+def _link(target: Target, scratch: Path) -> Path:
+    source, compiled, program = scratch / "main.c", scratch / "main.o", scratch / "trivial"
+    source.write_text(_PROGRAM, encoding="utf-8")
+    toolchain = ZigToolchain.for_target(target)
+    toolchain.compile(source, compiled, ["-O2"])
+    toolchain.link_executable([compiled], program, ["-s"])
+    return program
+
+
+def _run(target: Target, program: Path) -> str:
+    transport = open_transport(target)
+    if isinstance(transport, Unavailable):
+        return f"not possible from here: {transport.reason}; {transport.mend}"
+    with transport as board:
+        done = board.run([board.push(program)], timeout=_TIMEOUT_S)
+    return f"over {target.transport}, exit code {done.code}"
