@@ -165,10 +165,10 @@ def test_what_a_killed_fetch_left_is_removed(mirror: tuple[str, Path, list[str]]
 
 def test_concurrent_fetches_download_once(mirror: tuple[str, Path, list[str]], cache: Path) -> None:
     code = (
-        "import sys; sys.path.insert(0, sys.argv[2]); from test_fetch import entry; "
+        "import sys; sys.path.insert(0, sys.argv[2]); from tests.data.test_fetch import entry; "
         "from edgeprune.data.fetch import fetch_public; fetch_public(entry(sys.argv[1]))"
     )
-    command = [sys.executable, "-c", code, mirror[0], str(Path(__file__).parent)]
+    command = [sys.executable, "-c", code, mirror[0], str(Path(__file__).parents[2])]
     running = [subprocess.Popen(command) for _ in range(3)]
     assert [process.wait(60) for process in running] == [0, 0, 0]
     assert mirror[2] == [f"/{name}.gz" for name in CONTENT]

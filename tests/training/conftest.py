@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_training import make_splits
 
 from edgeprune.data import Splits
+from tests.training.tiny_training import make_splits
 
 
 @pytest.fixture

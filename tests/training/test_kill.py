@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
-from tiny_training import make_model, make_splits
 
 from edgeprune.recipe import Train
 from edgeprune.training import fit
+from tests.training.tiny_training import make_model, make_splits
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 SETTINGS = Train(epochs=40, batch_size=8, learning_rate=0.02, weight_decay=1e-3, augment_shift=1)
 CODE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from test_kill import train
+from tests.training.test_kill import train
 print("started", flush=True)
 train(Path(sys.argv[2]), Path(sys.argv[3]))
 """
@@ -38,13 +38,13 @@ def train(checkpoint: Path, result: Path) -> None:
 def test_killed_again_and_again_ends_in_the_same_bytes(tmp_path: Path) -> None:
     """Kill the process at different moments, each time further on, then let one run come through."""
     wanted = tmp_path / "wanted.safetensors"
-    command = [sys.executable, "-c", CODE, str(HERE), str(tmp_path / "whole.ckpt"), str(wanted)]
+    command = [sys.executable, "-c", CODE, str(ROOT), str(tmp_path / "whole.ckpt"), str(wanted)]
     subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     result = tmp_path / "result.safetensors"
     checkpoint, kills = tmp_path / "cut.ckpt", 0
     while not result.exists():
         last = kills == 4
-        command = [sys.executable, "-c", CODE, str(HERE), str(checkpoint), str(result)]
+        command = [sys.executable, "-c", CODE, str(ROOT), str(checkpoint), str(result)]
         running = subprocess.Popen(
             command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_training import TinyNet, make_model, same_state
 from torch import nn
 from torch.utils.data import TensorDataset
 
@@ -16,6 +15,7 @@ from edgeprune.progress import SilentProgress
 from edgeprune.recipe import Retrain, Train
 from edgeprune.training import Callback, MaskCallback, evaluate, fit
 from edgeprune.training.randomness import scoped_randomness
+from tests.training.tiny_training import TinyNet, make_model, same_state
 
 SGD = Train(epochs=3, batch_size=16, learning_rate=0.05, weight_decay=1e-3, augment_shift=1)
 ADAM = Train(epochs=3, batch_size=16, optimizer="adam", learning_rate=0.01, weight_decay=1e-3, decay="one-cycle")

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from tiny_training import make_model
 
 from edgeprune.recipe import Train
 from edgeprune.training.augment import random_shift
@@ -12,6 +11,7 @@ from edgeprune.training.batches import cut
 from edgeprune.training.learning_rate import learning_rate
 from edgeprune.training.optimizer import add_l1_gradient, build_optimizer
 from edgeprune.training.randomness import derive_seed
+from tests.training.tiny_training import make_model
 
 
 def test_learning_rate_closed_forms() -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_training import make_model, same_state
 
 from edgeprune.data import Splits
 from edgeprune.errors import StageFailure, UserError
 from edgeprune.progress import SilentProgress
 from edgeprune.recipe import Train
 from edgeprune.training import MaskCallback, evaluate, fit
+from tests.training.tiny_training import make_model, same_state
 
 CODE = """
 import torch
