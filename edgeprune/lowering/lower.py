@@ -8,6 +8,7 @@ import tvm
 from tvm.relax import transform
 
 from edgeprune.errors import StageFailure
+from edgeprune.lowering.fold import fold_layouts
 from edgeprune.lowering.import_onnx import import_onnx
 from edgeprune.lowering.legalize import padded_legalizers
 from edgeprune.lowering.llvm_target import tvm_target
@@ -29,18 +30,24 @@ def lower(path: Path, target: Target) -> Lowered:
     imported = import_onnx(path)
     try:
         with tvm_target(target):
-            module = tvm.ir.transform.Sequential(_passes())(imported.module)
+            channels_last = tvm.ir.transform.Sequential(_layout_passes())(imported.module)
+            module = tvm.ir.transform.Sequential(_kernel_passes())(fold_layouts(channels_last))
     except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise StageFailure(f"{path}: TVM could not lower the network: {reason[-1]}") from error
     return Lowered(module, imported.inputs, imported.outputs, imported.onnx_sha256, {})
 
 
-def _passes() -> list[tvm.ir.transform.Pass]:
+def _layout_passes() -> list[tvm.ir.transform.Pass]:
     return [
         transform.DecomposeOpsForInference(),
         transform.CanonicalizeBindings(),
         transform.ConvertLayout(_LAYOUT),
+    ]
+
+
+def _kernel_passes() -> list[tvm.ir.transform.Pass]:
+    return [
         transform.CanonicalizeBindings(),
         transform.LegalizeOps(padded_legalizers()),
         transform.AnnotateTIROpPattern(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -51,15 +52,16 @@ def test_a_damaged_lowered_network_is_refused(tmp_path: Path) -> None:
 def test_lenet5_becomes_seven_kernels_in_order(tmp_path: Path) -> None:
     target = find_target("host")
     program = read_program(schedule(lower(lenet5(tmp_path / "network.onnx"), target), target))
-    steps = [step.kernel.split("_prepacked")[0].rstrip("0123456789") for step in program.steps]
-    assert [name.removeprefix("fused_") for name in steps] == [
+    names = [step.kernel for step in program.steps if isinstance(step, KernelCall)]
+    # TVM numbers equal names; what counts is what is fused.
+    assert [re.sub(r"(fused_|_prepacked|(?<!conv)(?<!pool)\d)", "", name) for name in names] == [
         "conv2d_add",
         "max_pool2d",
-        "conv2d1_add",
+        "conv2d_add",
         "max_pool2d",
-        "transpose5_reshape",
-        "matmul_add2_relu",
-        "matmul1_add",
+        "transpose_reshape",
+        "matmul_add_relu",
+        "matmul_add",
     ]
     first, last = program.steps[0], program.steps[-1]
     assert isinstance(first, KernelCall)
@@ -156,7 +158,7 @@ def test_a_record_is_applied_to_its_kernel_alone(tmp_path: Path) -> None:
     target = find_target("host")
     path = make("dense", tmp_path / "network.onnx")
     lowered = lower(path, target)
-    name = _record(lowered, "matmul1_add", tmp_path, tvm_target(target))
+    name = _record(lowered, "matmul1", tmp_path, tvm_target(target))
     scheduled = schedule(lowered, target, tmp_path)
     assert [kernel for kernel, tuned in scheduled.tuned.items() if tuned] == [name]
     assert all(parity.relative_error <= 1e-4 for parity in check_lowering(scheduled, path))
