@@ -74,7 +74,6 @@ def _first_that_agrees(full: nn.Module, expected: nn.Module, plan: Plan) -> nn.M
             lines = str(error).strip().splitlines()
             met.append(f"{name}: {type(error).__name__}: {lines[0] if lines else ''}")
         else:
-            smaller.train(full.training)
             return smaller
     raise StageFailure(f"compact: {type(full).__name__} cannot be shrunk exactly; " + "; ".join(met))
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from edgeprune.errors import UserError
 from edgeprune.pruning.plan import Plan
+from edgeprune.pruning.surgery import select
 from edgeprune.pruning.trace import named_tensors
 
 
@@ -44,6 +45,10 @@ class Masks(Mapping[str, Tensor]):
                 found = tuple(tensors[name].shape) if name in tensors else "absent"
                 raise UserError(f"mask of {name}: its shape is {tuple(mask.shape)}, the parameter is {found}")
             tensors[name].masked_fill_(~mask.to(tensors[name].device), 0)
+
+    def shrunk(self, plan: Plan) -> Masks:
+        """Return these masks in the shapes of the network that ``compact`` makes of ``plan``."""
+        return Masks({name: select(mask, plan.kept.get(name, {})) for name, mask in self._masks.items()})
 
     @property
     def live(self) -> int:

@@ -23,7 +23,8 @@ _TRAIN_MODULES = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd
 def rewrite(model: nn.Module, smaller: nn.Module, plan: Plan, inputs: tuple[Tensor, ...]) -> nn.Module:
     """Return a graph module that runs ``model``'s operators on ``smaller``'s parameters, under their names.
 
-    Batch normalisations and dropouts stay modules, so that training mode means what it meant.
+    Batch normalisations and dropouts stay modules, so that training mode means what it meant; anything else that a
+    network does in training only (stochastic depth, auxiliary heads) is not in the graph.
 
     Raises:
         StageFailure: the network returns something a graph cannot.
@@ -45,7 +46,10 @@ def rewrite(model: nn.Module, smaller: nn.Module, plan: Plan, inputs: tuple[Tens
         if node.op == "get_attr" and not node.users:
             graph.erase_node(node)
     graph.lint()
-    return fx.GraphModule(smaller, graph, type(model).__name__)
+    result = fx.GraphModule(smaller, graph, type(model).__name__)
+    for path, module in result.named_modules():
+        module.training = smaller.get_submodule(path).training
+    return result
 
 
 def _trace(model: nn.Module, inputs: tuple[Tensor, ...]) -> Trace:

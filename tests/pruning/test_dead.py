@@ -119,7 +119,8 @@ def test_a_residual_sum_goes_only_if_all_its_terms_are_dead() -> None:
 
 def test_dead_neurons_after_pruning_single_weights() -> None:
     model = zoo.randomised(zoo.lenet300(), dtype=torch.float32)
-    weight_masks(model, Prune(amount=0.999, granularity="weight", scope="global")).apply(model)
+    masks = weight_masks(model, Prune(amount=0.999, granularity="weight", scope="global"))
+    masks.apply(model)
     inputs = (torch.randn(2, 1, 28, 28),)
     plan = eliminate_dead(model, inputs)
     small = compact(model, plan)
@@ -130,6 +131,10 @@ def test_dead_neurons_after_pruning_single_weights() -> None:
     assert after(plan)["1"] < 300 and bool(live_in.any())
     assert plan.folds
     assert agree(model, small, inputs) < 1e-5
+    shrunk = masks.shrunk(plan)
+    for name, parameter in small.named_parameters():
+        if name in shrunk:
+            assert torch.equal(shrunk[name], parameter != 0)
 
 
 def test_every_neuron_dead_still_leaves_one() -> None:

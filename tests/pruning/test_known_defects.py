@@ -84,7 +84,7 @@ def test_an_operator_without_a_rule_keeps_what_it_touches_and_is_named() -> None
 
 
 def test_removing_nothing_is_an_error_that_says_why() -> None:
-    with pytest.raises(UserError, match="prune: nothing can be removed: 0: network output"):
+    with pytest.raises(UserError, match="prune: nothing can be removed: 0: softmax over its channels"):
         make_plan(nn.Sequential(nn.Linear(3, 4), nn.Softmax(-1)), (torch.ones(1, 3),), HALF)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
@@ -54,7 +55,7 @@ class Block(nn.Module):
         elif kind == "glu":
             self.conv = nn.Conv2d(channels, 2 * channels, 1)
         elif kind in ("chunk", "slice"):
-            self.half = nn.Conv2d(channels // 2, channels, 1)
+            self.narrow = nn.Conv2d(channels // 2, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return getattr(self, f"_{self.kind.replace('-', '_')}")(x)
@@ -77,11 +78,11 @@ class Block(nn.Module):
 
     def _chunk(self, x: Tensor) -> Tensor:
         left, right = self.conv(x).chunk(2, 1)
-        return self.half(left * torch.sigmoid(right))
+        return self.narrow(left * torch.sigmoid(right))
 
     def _slice(self, x: Tensor) -> Tensor:
         x = self.conv(x)
-        return self.half(x[:, : x.shape[1] // 2]) + self.half(x[:, x.shape[1] // 2 :])
+        return self.narrow(x[:, : x.shape[1] // 2]) + self.narrow(x[:, x.shape[1] // 2 :])
 
     def _shuffle(self, x: Tensor) -> Tensor:
         n, c, h, w = x.shape
@@ -125,15 +126,11 @@ class Graph(nn.Module):
 
 
 graphs = st.builds(Graph, st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=4), st.booleans(), st.booleans())
-few = settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+few = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 IMAGE = (torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64),)
 
 
+@pytest.mark.slow
 @few
 @given(graphs, st.integers(0, 3), st.sampled_from([0.25, 0.5, 0.8]), st.sampled_from(["uniform", "global"]))
 def test_compact_equals_masked_and_steps_equal_one_go(graph: Graph, seed: int, amount: float, scope: str) -> None:
@@ -158,6 +155,7 @@ def test_compact_equals_masked_and_steps_equal_one_go(graph: Graph, seed: int, a
     assert sum(parameter.numel() for parameter in small.parameters()) == plan.parameters_after
 
 
+@pytest.mark.slow
 @few
 @given(graphs, st.integers(0, 3))
 def test_dead_elimination_changes_nothing_but_the_size(graph: Graph, seed: int) -> None:
