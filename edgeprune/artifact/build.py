@@ -81,8 +81,8 @@ def build_artifact(
     the C part keeps its debug information and nothing is stripped.
 
     Raises:
-        UserError: ``model`` is no C identifier, the golden records do not fit the network, or ``out_dir`` cannot be
-            written.
+        UserError: ``model`` is no C identifier, the golden records do not fit the network, the network does not fit
+            the board's memory, or ``out_dir`` cannot be written.
         StageFailure: TVM, LLVM or zig refused; or an object needs a symbol that boards do not provide.
     """
     progress = progress or SilentProgress()
@@ -107,6 +107,7 @@ def _build(
 ) -> Manifest:
     progress.stage("building", 4)
     layout, objects = _library_objects(job, out)
+    _check_memory(job, layout)
     progress.advance("kernels compiled")
     found = {path.name: read_object(path) for path in objects}
     system_symbols = check_linkage(found)
@@ -141,6 +142,16 @@ def _build(
     )
     manifest.write(out)
     return manifest
+
+
+def _check_memory(job: _Job, layout: MemoryLayout) -> None:
+    needed = len(layout.weights) + layout.arena_bytes
+    available = job.target.memory_mib
+    if available is not None and needed > available * 2**20:
+        raise UserError(
+            f"target {job.target.name}: the network needs {needed / 2**20:.0f} MiB for weights and arena, "
+            f"the board has {available} MiB (memory_mib)"
+        )
 
 
 def _library_objects(job: _Job, out: Path) -> tuple[MemoryLayout, list[Path]]:

@@ -21,13 +21,15 @@ def tvm_target(target: Target) -> tvm.target.Target:
     Artifacts run one thread, so that ``num-cores`` is 1 whatever the board has.
 
     Raises:
-        UserError: LLVM does not know the CPU's name for its triple.
+        UserError: LLVM does not know the CPU's name for its triple, or kernels and linker would disagree on how
+            floats are passed.
     """
     cpu = target.cpu
     if cpu.isa == "native":
         return native_target()
     if not codegen.llvm_is_valid_cpu(cpu.name, cpu.triple):
         raise UserError(f"target {target.name}: cpu.name: LLVM knows no CPU {cpu.name!r} for {cpu.triple}")
+    _check_float_abi(target)
     description: dict[str, Any] = {"kind": "llvm", "mtriple": cpu.triple, "mcpu": cpu.name, "num-cores": 1}
     if cpu.attributes:
         description["mattr"] = list(cpu.attributes)
@@ -35,6 +37,17 @@ def tvm_target(target: Target) -> tvm.target.Target:
         # The triple's "hf" alone leaves LLVM at soft-float calls.
         description["mfloat-abi"] = cpu.float_abi
     return tvm.target.Target(description)
+
+
+def _check_float_abi(target: Target) -> None:
+    if target.cpu.isa != "armv7":
+        return
+    wanted = "hard" if target.toolchain.triple.partition(".")[0].endswith("hf") else "soft"
+    if target.cpu.float_abi != wanted:
+        raise UserError(
+            f"target {target.name}: cpu.float_abi: {wanted!r} is wanted, because toolchain.triple is "
+            f"{target.toolchain.triple!r}; not {target.cpu.float_abi!r}"
+        )
 
 
 def native_target() -> tvm.target.Target:

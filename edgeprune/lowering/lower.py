@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import tvm
+from tvm import relax
 from tvm.relax import transform
 
-from edgeprune.errors import StageFailure
+from edgeprune.errors import StageFailure, UserError
 from edgeprune.lowering.fold import fold_layouts
 from edgeprune.lowering.import_onnx import import_onnx
 from edgeprune.lowering.legalize import padded_legalizers
@@ -24,7 +25,7 @@ def lower(path: Path, target: Target) -> Lowered:
     """Return the network in ``path`` as fused kernels for ``target``, ready for tuning and scheduling.
 
     Raises:
-        UserError: what `import_onnx` refuses, or a CPU that LLVM does not know.
+        UserError: what `import_onnx` and `tvm_target` refuse, or an operator without a kernel.
         StageFailure: a pass of TVM failed on a network it should accept.
     """
     imported = import_onnx(path)
@@ -35,7 +36,19 @@ def lower(path: Path, target: Target) -> Lowered:
     except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise StageFailure(f"{path}: TVM could not lower the network: {reason[-1]}") from error
+    _reject_leftovers(path, module)
     return Lowered(module, imported.inputs, imported.outputs, imported.onnx_sha256, {})
+
+
+def _reject_leftovers(path: Path, module: tvm.IRModule) -> None:
+    """Refuse a network with an operator for which TVM has no kernel on a CPU without its runtime."""
+    for block in module["main"].body.blocks:
+        for binding in block.bindings:
+            if not isinstance(binding.value, relax.Call):
+                continue
+            operator = getattr(binding.value.op, "name", str(binding.value.op))
+            if operator not in ("relax.call_tir", "relax.reshape"):
+                raise UserError(f"{path}: operator {operator.removeprefix('relax.')} is not supported in an artifact")
 
 
 def _layout_passes() -> list[tvm.ir.transform.Pass]:

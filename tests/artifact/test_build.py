@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import subprocess
@@ -14,6 +15,7 @@ from edgeprune.artifact import Manifest, build_artifact
 from edgeprune.artifact.elf import read_object
 from edgeprune.artifact.linkage import SYSTEM_SYMBOLS, check_linkage
 from edgeprune.errors import StageFailure, UserError
+from edgeprune.lowering import Buffer, Role
 from edgeprune.target import find_target
 from tests.artifact.conftest import Built, build
 
@@ -138,6 +140,41 @@ def test_golden_records_must_fit_the_network(host_artifact: Built, tmp_path: Pat
             model="lenet5",
             variant="pruned",
             golden_inputs=host_artifact.inputs[:, :-1],
+            golden_outputs=host_artifact.outputs,
+        )
+
+
+def test_a_network_larger_than_the_board_is_refused(host_artifact: Built, tmp_path: Path) -> None:
+    weights = np.zeros(300_000, dtype=np.float32)
+    large = dataclasses.replace(
+        host_artifact.program,
+        buffers=(*host_artifact.program.buffers, Buffer(len(host_artifact.program.buffers), Role.CONSTANT, 8, 0, "")),
+        constants=(*host_artifact.program.constants, weights),
+    )
+    small = find_target("host").model_copy(update={"memory_mib": 1})
+    with pytest.raises(UserError, match=r"target host: the network needs 1 MiB for .* the board has 1 MiB"):
+        build_artifact(
+            large,
+            small,
+            tmp_path / "out",
+            model="lenet5",
+            variant="pruned",
+            golden_inputs=host_artifact.inputs,
+            golden_outputs=host_artifact.outputs,
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(host_artifact: Built, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file/out: cannot be written: "):
+        build_artifact(
+            host_artifact.program,
+            find_target("host"),
+            tmp_path / "file" / "out",
+            model="lenet5",
+            variant="pruned",
+            golden_inputs=host_artifact.inputs,
             golden_outputs=host_artifact.outputs,
         )
 

@@ -11,7 +11,8 @@ import pytest
 from onnx import TensorProto
 
 from edgeprune.errors import UserError
-from edgeprune.lowering import import_onnx
+from edgeprune.lowering import import_onnx, lower
+from edgeprune.target import find_target
 from tests.lowering.networks import Graph, conv, make
 
 
@@ -101,3 +102,12 @@ def test_shapes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     node = graph.node("MatMul", graph.input(1, 4), graph.weight(5, 2))
     path = graph.save(tmp_path / "network.onnx", node, shapes=[[1, 2]])
     assert refused(path).startswith("PATH: shapes do not fit together: ")
+
+
+def test_an_operator_without_a_kernel_is_refused(tmp_path: Path) -> None:
+    graph = Graph()
+    values, _ = graph.nodes("TopK", graph.input(1, 4, 6), graph.integers(2), outputs=2)
+    path = graph.save(tmp_path / "network.onnx", values)
+    with pytest.raises(UserError) as caught:
+        lower(path, find_target("host"))
+    assert str(caught.value) == f"{path}: operator topk is not supported in an artifact"

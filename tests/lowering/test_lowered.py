@@ -96,6 +96,17 @@ def test_a_cpu_that_llvm_does_not_know_is_refused() -> None:
         tvm_target(strange)
 
 
+def test_kernels_and_linker_must_pass_floats_alike() -> None:
+    target = find_target("cortex-a7")
+    wrong = target.model_copy(update={"cpu": target.cpu.model_copy(update={"float_abi": "soft"})})
+    message = (
+        r"target cortex-a7: cpu\.float_abi: 'hard' is wanted, because toolchain\.triple is 'arm-linux-musleabihf'; "
+        r"not 'soft'"
+    )
+    with pytest.raises(UserError, match=message):
+        tvm_target(wrong)
+
+
 AARCH64 = VectorUnit(lanes=(4,), sums=20)
 X86 = VectorUnit(lanes=(8, 4), sums=12)
 
