@@ -11,6 +11,7 @@ from typing import Any
 import tvm
 from tvm.s_tir import Schedule
 from tvm.s_tir import meta_schedule as ms
+from tvm.s_tir.meta_schedule.utils import shash2hex
 
 from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.tuning.database import FAILED_SECONDS, Trial
@@ -66,10 +67,11 @@ class KernelSearch:
             num_threads=1,
         )
         self._postprocs = list(space.postprocs)
-        self._remember(known)
+        seen = self._remember(known)
         tiled = self._register_designs(kernel)
         # The first half of a kernel's trials goes to the tiles that look best on paper, the rest to evolution.
-        self._seeds = [] if known else list(islice(self._promising(tiled), (trials + 1) // 2))
+        promising = islice(self._promising(tiled), (len(known) + trials + 1) // 2)
+        self._seeds = [seed for seed in promising if shash2hex(seed.sch.mod) not in seen][:trials]
         self._batch = batch
         self._proposed_seeds = False
         designs = [*self._context.generate_design_space(), *tiled]
@@ -121,7 +123,8 @@ class KernelSearch:
                     arguments = ms.arg_info.ArgInfo.from_entry_func(schedule.mod, remove_preproc=True)
                     yield ms.search_strategy.MeasureCandidate(schedule, arguments)
 
-    def _remember(self, known: list[Trial]) -> None:
+    def _remember(self, known: list[Trial]) -> set[str]:
+        """Take in trials of earlier runs and return the hashes of the schedules they tried."""
         records = [ms.database.TuningRecord.from_json(trial.record, self._workload) for trial in known]
         for record in records:
             self._database.commit_tuning_record(record)
@@ -129,6 +132,7 @@ class KernelSearch:
         candidates = [record.as_measure_candidate() for record in records]
         outcomes = [Outcome(trial.seconds, trial.reason) for trial in known]
         self._model.update(self._context, candidates, [_runner_result(outcome) for outcome in outcomes])
+        return {str(shash2hex(candidate.sch.mod)) for candidate in candidates}
 
 
 def _runner_result(outcome: Outcome) -> ms.runner.RunnerResult:
