@@ -42,7 +42,10 @@ size_t {model}_arena_bytes(void);
 /* "VERSION+VARIANT.HASH": edgeprune's version, what was built, and the beginning of the ONNX file's SHA-256. */
 const char *{model}_version(void);
 
-/* Run one inference. Returns EDGEPRUNE_OK, or an error code and leaves the outputs alone. */
+/*
+ * Run one inference. Returns EDGEPRUNE_OK, or an error code and leaves the outputs alone.
+ * Arena, inputs and outputs must not overlap.
+ */
 {prototype};
 
 #ifdef __cplusplus

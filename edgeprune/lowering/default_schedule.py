@@ -167,7 +167,7 @@ def _finish_at(schedule: Schedule, block: SBlockRV, at: LoopRV, tile: RegisterTi
     final = _move_consumer(schedule, block, at)
     loops = schedule.get_loops(final)
     channels = loops[-1]
-    if int(schedule.get(channels).extent) % tile.lanes != 0 or not _is_true(schedule, final):
+    if int(schedule.get(channels).extent) % tile.lanes != 0 or not _covers_output(schedule, final):
         return
     vectors, lanes = schedule.split(channels, [None, tile.lanes])
     schedule.vectorize(lanes)
@@ -183,12 +183,10 @@ def _move_consumer(schedule: Schedule, block: SBlockRV, at: LoopRV) -> SBlockRV:
     return final
 
 
-def _is_true(schedule: Schedule, block: SBlockRV) -> bool:
-    """Whether ``block`` runs for every iteration of its loops (no part of the tile lies outside the output)."""
-    realize = schedule.get_sref(block)
-    parent = schedule.get(schedule.get_loops(block)[-1]).body
-    assert realize is not None
-    predicate = getattr(parent, "predicate", None)
+def _covers_output(schedule: Schedule, block: SBlockRV) -> bool:
+    """Whether ``block`` runs for every iteration of its loops: no part of a tile lies outside the output."""
+    realize = schedule.get(schedule.get_loops(block)[-1]).body
+    predicate = getattr(realize, "predicate", None)
     return predicate is None or (isinstance(predicate, tirx.IntImm) and int(predicate) == 1)
 
 

@@ -85,6 +85,13 @@ def test_built_twice_it_is_the_same_to_the_byte(onnx_path: Path, host_artifact: 
         assert (again.directory / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+def test_a_debug_build_keeps_its_symbols(onnx_path: Path, host_artifact: Built, tmp_path: Path) -> None:
+    debug = build(onnx_path, "host", tmp_path / "debug", debug=True)
+    assert bench(debug.directory / "lenet5-bench")["passed"] is True
+    assert b"lenet5_k0" in (debug.directory / "lenet5-bench").read_bytes()
+    assert b"lenet5_k0" not in (host_artifact.directory / "lenet5-bench").read_bytes()
+
+
 def test_a_build_replaces_the_old_one_as_a_whole(onnx_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "artifact"
     out.mkdir()
