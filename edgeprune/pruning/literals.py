@@ -59,26 +59,29 @@ def edits(sizes: Sizes) -> dict[str, Edit]:
     return found
 
 
-def attribute_edits(sizes: Sizes, model: nn.Module) -> list[tuple[nn.Module, str, int]]:
-    """Guess which integer attributes of ``model``'s modules gave the sizes that must change.
+def attribute_edits(sizes: Sizes, model: nn.Module) -> list[tuple[nn.Module, str, Any]]:
+    """Guess which attributes of ``model``'s modules, integers and lists of them, gave the sizes that must change.
 
-    An attribute is taken when its module, or one inside it, ran an operator with that very size. Whether the guess is
+    An attribute is taken when its module ran an operator with that very size (or list of sizes). Whether the guess is
     right, a comparison with the masked network must tell.
     """
     nodes = {node.name: node for node in sizes.coupling.trace.graph.nodes}
-    changes: dict[str, dict[int, int]] = {}
+    numbers: dict[str, dict[int, int]] = {}
+    lists: dict[str, dict[tuple[Any, ...], list[Any]]] = {}
     for name, edit in edits(sizes).items():
-        node = nodes[name]
-        bound = arguments(node)
+        path, bound = module_name(nodes[name]), arguments(nodes[name])
         for key, value in edit.items():
-            for before, after in _pairs(bound[key], value):
-                changes.setdefault(module_name(node), {})[before] = after
-    found = []
-    for path, pairs in changes.items():
+            numbers.setdefault(path, {}).update(_pairs(bound[key], value))
+            if isinstance(value, list):
+                lists.setdefault(path, {})[tuple(bound[key])] = value
+    found: list[tuple[nn.Module, str, Any]] = []
+    for path, pairs in numbers.items():
         module = model.get_submodule(path)
         for name, value in vars(module).items():
             if type(value) is int and value in pairs:
                 found.append((module, name, pairs[value]))
+            elif isinstance(value, (list, tuple)) and tuple(value) in lists.get(path, {}):
+                found.append((module, name, type(value)(lists[path][tuple(value)])))
     return found
 
 

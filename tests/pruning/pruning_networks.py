@@ -183,3 +183,15 @@ class Split(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         left, right = torch.split(F.relu(self.stem(x)), [12, 8], dim=1)
         return self.fc((self.left(left) + self.right(right)).mean((2, 3)))
+
+
+class AttributeSplit(Split):
+    """The same with the sizes in an attribute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes = [12, 8]
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = torch.split(F.relu(self.stem(x)), self.sizes, dim=1)
+        return self.fc((self.left(left) + self.right(right)).mean((2, 3)))

@@ -153,6 +153,8 @@ def test_compact_equals_masked_and_steps_equal_one_go(graph: Graph, seed: int, a
     small = compact(model, plan)
     torch.testing.assert_close(small(*IMAGE), model(*IMAGE), rtol=1e-10, atol=1e-10)
     assert sum(parameter.numel() for parameter in small.parameters()) == plan.parameters_after
+    # What was masked is dead by its weights alone: the plan can be found again from the masked network.
+    assert eliminate_dead(model, IMAGE).parameters_after <= plan.parameters_after
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "shuffle": (zoo.Shuffle, (2, 3, 8, 8)),
     "squeeze-excite": (zoo.SqueezeExcite, (2, 3, 8, 8)),
     "split": (zoo.Split, (2, 3, 8, 8)),
+    "attribute-split": (zoo.AttributeSplit, (2, 3, 8, 8)),
     "literal-view": (zoo.LiteralView, (2, 1, 28, 28)),
     "norms": (more.Norms, (2, 3, 8, 8)),
     "grouped-transpose": (more.GroupedTranspose, (2, 3, 8, 8)),
@@ -75,3 +76,12 @@ def test_a_graph_runs_other_batch_sizes_and_trains() -> None:
     result.compact.train()
     result.compact(x).square().sum().backward()
     assert all(p.grad is not None and p.grad.shape == p.shape for p in result.compact.parameters())
+
+
+def test_a_graph_is_pruned_again() -> None:
+    x = (torch.randn(2, 1, 28, 28, dtype=torch.float64),)
+    first = prune(zoo.randomised(zoo.LiteralView()), x, Prune(amount=0.5))
+    second = prune(first.compact, x, Prune(amount=0.5))
+    assert [layer.after for layer in second.plan.layers] == [5, 13, 125, 10]
+    assert second.plan.parameters_before == first.plan.parameters_after
+    assert second.parity.relative_error < 1e-12
