@@ -69,15 +69,23 @@ class RegisterTile(ms.schedule_rule.PyScheduleRule):  # type: ignore[misc]
         return RegisterTile(self._unit)
 
     def apply(self, schedule: Schedule, block: SBlockRV) -> list[Schedule]:
-        """Return the tiled schedule, or ``schedule`` itself where the template does not fit."""
-        if _REDUCE not in _kinds(schedule, block):
+        """Return ``schedule`` tiled once per choice of innermost reduction, or as it is where the template misfits.
+
+        Going through input channels innermost reads inputs in order; going through kernel rows innermost reuses
+        inputs between the rows of a tile.
+        """
+        reductions = _kinds(schedule, block).count(_REDUCE)
+        if reductions == 0:
             return [schedule]
-        tiled = schedule.copy()
-        try:
-            _tile(tiled, block, self._unit)
-        except ScheduleError:
-            return [schedule]
-        return [tiled]
+        designs = []
+        for innermost in sorted({0, reductions - 1}, reverse=True):
+            tiled = schedule.copy()
+            try:
+                _tile(tiled, block, self._unit, innermost)
+            except ScheduleError:
+                return [schedule]
+            designs.append(tiled)
+        return designs
 
 
 def lanes_of(channels: int, unit: VectorUnit) -> int | None:
@@ -100,7 +108,7 @@ def rank_tiles(extents: Extents, unit: VectorUnit) -> list[TileSizes]:
         cycles = max(products / _PER_CYCLE, (points + tile.vectors) / _PER_CYCLE, _LATENCY)
         scored.append((products / cycles, tile))
     scored.sort(key=lambda entry: (-entry[0], -entry[1].vectors, -entry[1].pixels, entry[1].rows))
-    unrolls = dict.fromkeys(_divisors(extents.reduction, limit)[-1] for limit in _UNROLLS)
+    unrolls = dict.fromkeys(divisors(extents.reduction, limit)[-1] for limit in _UNROLLS)
     return [TileSizes(tile.rows, tile.pixels, tile.vectors, unroll) for _, tile in scored for unroll in unrolls]
 
 
@@ -123,11 +131,12 @@ def _kinds(schedule: Schedule, block: SBlockRV) -> list[int]:
     return [int(axis.iter_type) for axis in schedule.get(block).iter_vars]
 
 
-def _tile(schedule: Schedule, block: SBlockRV, unit: VectorUnit) -> None:
+def _tile(schedule: Schedule, block: SBlockRV, unit: VectorUnit, innermost: int) -> None:
     loops = schedule.get_loops(block)
     kinds = _kinds(schedule, block)
     spatial = [loop for loop, kind in zip(loops, kinds, strict=True) if kind == _SPATIAL]
     reduce = [loop for loop, kind in zip(loops, kinds, strict=True) if kind == _REDUCE]
+    reduce.append(reduce.pop(innermost))
     lanes = lanes_of(int(schedule.get(spatial[-1]).extent), unit)
     if lanes is None:
         raise ScheduleError("the channels fill no whole vector")
@@ -165,11 +174,12 @@ def _finish_in_tile(schedule: Schedule, block: SBlockRV, at: LoopRV, lanes: int)
 
 
 def _tiles(extents: Extents) -> Iterator[TileSizes]:
-    for rows in _divisors(extents.rows, MOST_ROWS):
-        for pixels in _divisors(extents.pixels, MOST_PIXELS):
-            for vectors in _divisors(extents.vectors, MOST_VECTORS):
+    for rows in divisors(extents.rows, MOST_ROWS):
+        for pixels in divisors(extents.pixels, MOST_PIXELS):
+            for vectors in divisors(extents.vectors, MOST_VECTORS):
                 yield TileSizes(rows, pixels, vectors, 1)
 
 
-def _divisors(number: int, most: int) -> list[int]:
+def divisors(number: int, most: int) -> list[int]:
+    """Return the divisors of ``number`` up to ``most``, ascending."""
     return [divisor for divisor in range(1, min(number, most) + 1) if number % divisor == 0]

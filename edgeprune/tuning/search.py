@@ -71,7 +71,7 @@ class KernelSearch:
         tiled = self._register_designs(kernel)
         # The first half of a kernel's trials goes to the tiles that look best on paper, the rest to evolution.
         promising = islice(self._promising(tiled), (len(known) + trials + 1) // 2)
-        self._seeds = [seed for seed in promising if shash2hex(seed.sch.mod) not in seen][:trials]
+        self._seeds = [seed for seed in promising if _digest(seed) not in seen][:trials]
         self._batch = batch
         self._proposed_seeds = False
         designs = [*self._context.generate_design_space(), *tiled]
@@ -116,12 +116,17 @@ class KernelSearch:
         extents = extents_of(Schedule(self._module), self._unit)
         if extents is None:
             return
+        given: set[str] = set()
         for tile in rank_tiles(extents, self._unit):
             for design in designs:
                 schedule = with_tile(self._module, design, tile)
-                if all(postproc.apply(schedule) for postproc in self._postprocs):
-                    arguments = ms.arg_info.ArgInfo.from_entry_func(schedule.mod, remove_preproc=True)
-                    yield ms.search_strategy.MeasureCandidate(schedule, arguments)
+                if not all(postproc.apply(schedule) for postproc in self._postprocs):
+                    continue
+                arguments = ms.arg_info.ArgInfo.from_entry_func(schedule.mod, remove_preproc=True)
+                candidate = ms.search_strategy.MeasureCandidate(schedule, arguments)
+                if _digest(candidate) not in given:
+                    given.add(_digest(candidate))
+                    yield candidate
 
     def _remember(self, known: list[Trial]) -> set[str]:
         """Take in trials of earlier runs and return the hashes of the schedules they tried."""
@@ -132,7 +137,11 @@ class KernelSearch:
         candidates = [record.as_measure_candidate() for record in records]
         outcomes = [Outcome(trial.seconds, trial.reason) for trial in known]
         self._model.update(self._context, candidates, [_runner_result(outcome) for outcome in outcomes])
-        return {str(shash2hex(candidate.sch.mod)) for candidate in candidates}
+        return {_digest(candidate) for candidate in candidates}
+
+
+def _digest(candidate: ms.MeasureCandidate) -> str:
+    return str(shash2hex(candidate.sch.mod))
 
 
 def _runner_result(outcome: Outcome) -> ms.runner.RunnerResult:

@@ -8,7 +8,7 @@ from tvm.s_tir import meta_schedule as ms
 from tvm.s_tir.schedule import Instruction
 
 from edgeprune.lowering.register_tile import VectorUnit
-from edgeprune.tuning.register_tile import RegisterTile, TileSizes
+from edgeprune.tuning.register_tile import RegisterTile, TileSizes, divisors
 
 _INNERMOST = 64
 _UNROLL_STEPS = [0, 16, 64, 512]
@@ -52,7 +52,7 @@ def is_tiled(design: Schedule) -> bool:
 
 
 def with_tile(module: tvm.IRModule, design: Schedule, tile: TileSizes) -> Schedule:
-    """Return the register-tiled ``design`` of ``module`` with sizes ``tile``, ready for post-processing."""
+    """Return the register-tiled ``design`` of ``module`` with sizes ``tile`` or the next smaller that fit."""
     trace = design.trace
     samples = _samples(design)
     sizes = [tile.rows, tile.pixels, tile.vectors, tile.reduction][-len(samples) :]
@@ -60,7 +60,8 @@ def with_tile(module: tvm.IRModule, design: Schedule, tile: TileSizes) -> Schedu
         extent = 1
         for factor in trace.decisions[sample]:
             extent *= int(factor)
-        trace = trace.with_decision(sample, [extent // size, size], remove_postproc=True)
+        inner = divisors(extent, size)[-1]
+        trace = trace.with_decision(sample, [extent // inner, inner], remove_postproc=True)
     schedule = Schedule(module)
     trace.apply_to_schedule(schedule, remove_postproc=True)
     # The search replays what comes before this mark, and post-processes anew.
