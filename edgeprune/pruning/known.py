@@ -11,6 +11,7 @@ from edgeprune.pruning.trace import Trace
 from edgeprune.pruning.walk import arguments, operator_name
 
 _HIDE_UNKNOWN = {"nan_to_num", "fmax", "fmin", "nanmean", "nansum", "nanmedian"}
+_RANDOM = ("rand", "bernoulli", "normal", "uniform", "multinomial", "exponential", "empty", "new_empty")
 _WEIGHTED = {"linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"}
 
 
@@ -70,19 +71,31 @@ class KnownValues(fx.Interpreter):
             result = self._batch_norm(node)
         elif name in ("mul", "multiply"):
             result = _product(node, args, kwargs)
+        elif _is_random(node, name):
+            result = self._nothing_known(node)
         else:
-            result = node.target(*_as_double(args), **_as_double(kwargs))  # type: ignore[operator]
+            result = self._plain(node, args, kwargs)
         return self._checked(node, name, result)
+
+    def _plain(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
+        """Run the operator itself; one that refuses unknowns or double precision gives an unknown."""
+        try:
+            result = node.target(*_as_double(args), **_as_double(kwargs))  # type: ignore[operator]
+        except (RuntimeError, IndexError, ValueError):
+            return self._nothing_known(node)
+        return result.double() if isinstance(result, Tensor) and result.is_floating_point() else result
+
+    def _nothing_known(self, node: fx.Node) -> Any:
+        self._poisoned.add(node.name)
+        return _unknown_like(node.meta["val"])
 
     def _checked(self, node: fx.Node, name: str, result: Any) -> Any:
         """Make the result unknown where an unknown input may have been hidden."""
-        inputs = [self.env[argument] for argument in node.all_input_nodes]
-        unknown = any(isinstance(v, Tensor) and v.is_floating_point() and bool(v.isnan().any()) for v in inputs)
+        unknown = any(_has_unknown(self.env[argument]) for argument in node.all_input_nodes)
         poisoned = any(argument.name in self._poisoned for argument in node.all_input_nodes)
         if poisoned or (unknown and name in _HIDE_UNKNOWN):
             result = _unknown_like(result)
-        first = result[0] if isinstance(result, (list, tuple)) and result else result
-        if (unknown or poisoned) and not (isinstance(first, Tensor) and first.is_floating_point()):
+        if (unknown or poisoned) and not _all_floating(result):
             self._poisoned.add(node.name)
         return result
 
@@ -133,11 +146,35 @@ def _product(node: fx.Node, args: Any, kwargs: Any) -> Any:
     return result
 
 
+def _has_unknown(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(_has_unknown(entry) for entry in value)
+    return isinstance(value, Tensor) and value.is_floating_point() and bool(value.isnan().any())
+
+
+def _all_floating(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(_all_floating(entry) for entry in value)
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def _is_random(node: fx.Node, name: str) -> bool:
+    if name.endswith("dropout"):
+        return bool(arguments(node).get("train"))
+    return name.startswith(
+        ("rand", "bernoulli", "normal", "uniform", "multinomial", "exponential", "empty", "new_empty")
+    )
+
+
 def _unknown_like(result: Any) -> Any:
+    """Return unknowns in the shapes of a result; what is no floating tensor comes as zeros, to be marked poisoned."""
     if isinstance(result, (list, tuple)):
         return type(result)(_unknown_like(value) for value in result)
-    if isinstance(result, Tensor) and result.is_floating_point():
-        return torch.full_like(result, torch.nan)
+    if isinstance(result, Tensor):
+        shape = tuple(int(size) for size in result.shape)
+        if result.is_floating_point():
+            return torch.full(shape, torch.nan, dtype=torch.float64)
+        return torch.zeros(shape, dtype=result.dtype)
     return result
 
 

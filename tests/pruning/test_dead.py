@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -145,3 +146,34 @@ def test_every_neuron_dead_still_leaves_one() -> None:
     plan = eliminate_dead(model, inputs)
     assert after(plan) == {"0": 1, "2": 3}
     assert agree(model, compact(model, plan), inputs) < 1e-12
+
+
+class Hidden(nn.Module):
+    """Values that depend on the input and pass through truth values, noise and changes in place."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.a, self.b = nn.Linear(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.a(x)
+        if self.kind == "compare":
+            x = (x > 0).to(x.dtype)
+        elif self.kind == "where":
+            x = torch.where(x > 0, torch.ones_like(x), torch.zeros_like(x))
+        elif self.kind == "nan":
+            x = torch.nan_to_num(x)
+        elif self.kind == "noise":
+            x = torch.rand_like(x) + x
+        elif self.kind == "sign-in-place":
+            x = x.clone()
+            x.relu_()
+        return self.b(x)
+
+
+@pytest.mark.parametrize("kind", ["compare", "where", "nan", "noise", "sign-in-place"])
+def test_what_depends_on_the_input_is_never_taken_for_a_constant(kind: str) -> None:
+    model = zoo.randomised(Hidden(kind))
+    plan = eliminate_dead(model, (torch.ones(2, 4, dtype=torch.float64),))
+    assert plan.kept == {} and plan.folds == {}
