@@ -19,7 +19,7 @@ from edgeprune.artifact.glue import render_embedded, render_export_list, render_
 from edgeprune.artifact.header import render_header
 from edgeprune.artifact.kernels import compile_kernels
 from edgeprune.artifact.layout import MemoryLayout, lay_out
-from edgeprune.artifact.linkage import check_linkage
+from edgeprune.artifact.linkage import WIDE_INTEGER_SYMBOLS, check_linkage
 from edgeprune.artifact.manifest import KernelEntry, Manifest, describe_files
 from edgeprune.artifact.replace import replacing_directory
 from edgeprune.errors import UserError
@@ -30,6 +30,7 @@ from edgeprune.target import Target
 from edgeprune.toolchain import ZigToolchain, zig_version
 
 _BENCH_SOURCES = Path(__file__).parent.parent / "measuring"
+_WIDE_INTEGERS = Path(__file__).parent / "runtime" / "wide_integers.c"
 _WARNINGS = ("-Wall", "-Wextra", "-Werror", "-pedantic")
 _COMPILE = (
     *("-std=c99", "-O2", "-fPIC", "-ffunction-sections", "-fdata-sections", "-fno-stack-protector"),
@@ -173,7 +174,12 @@ def _library_objects(job: _Job, out: Path) -> tuple[MemoryLayout, list[Path]]:
     glue_object = glue.with_suffix(".o")
     job.toolchain.compile(glue, glue_object, [*job.compile_flags, *_WARNINGS, f"-I{out}"])
     weights_object = _embed(job, f"{job.model}_weights", layout.weights)
-    return layout, [kernel_object, glue_object, weights_object]
+    objects = [kernel_object, glue_object, weights_object]
+    if read_object(kernel_object).undefined & WIDE_INTEGER_SYMBOLS:
+        support = job.work / f"{_WIDE_INTEGERS.stem}.o"
+        job.toolchain.compile(_WIDE_INTEGERS, support, [*job.compile_flags, *_WARNINGS])
+        objects.append(support)
+    return layout, objects
 
 
 def _embed(job: _Job, symbol: str, content: bytes) -> Path:

@@ -23,12 +23,10 @@ _ARM_EABI = {
     *("__aeabi_memclr", "__aeabi_memclr4", "__aeabi_memclr8", "__aeabi_memmove8"),
     *("__aeabi_idiv", "__aeabi_uidiv", "__aeabi_idivmod", "__aeabi_uidivmod", "__aeabi_ldivmod", "__aeabi_uldivmod"),
 }
-# What every C compiler brings in its own run-time library: 64-bit integers against float on 32-bit cores.
-_COMPILER_RUNTIME = {
-    *("__fixsfdi", "__fixunssfdi", "__floatdisf", "__floatundisf", "__divdi3", "__moddi3", "__udivdi3", "__umoddi3"),
-    *("__aeabi_f2lz", "__aeabi_f2ulz", "__aeabi_l2f", "__aeabi_ul2f"),
-}
-SYSTEM_SYMBOLS = frozenset(_MEMORY | _MATHS | _ARM_EABI | _COMPILER_RUNTIME)
+_ARM_WIDE_INTEGERS = {"__aeabi_f2lz", "__aeabi_f2ulz", "__aeabi_l2f", "__aeabi_ul2f"}
+SYSTEM_SYMBOLS = frozenset(_MEMORY | _MATHS | _ARM_EABI | _ARM_WIDE_INTEGERS)
+# What runtime/wide_integers.c defines, for objects that need it.
+WIDE_INTEGER_SYMBOLS = frozenset({"__fixsfdi", "__fixunssfdi", "__floatdisf", "__floatundisf"})
 
 
 def check_linkage(objects: Mapping[str, ObjectFile]) -> frozenset[str]:
