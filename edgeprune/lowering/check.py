@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import tvm
 from numpy.typing import NDArray
 from tvm import relax
@@ -31,6 +30,8 @@ def run_onnx(path: Path, inputs: Arrays) -> Arrays:
     Raises:
         StageFailure: ONNX Runtime refuses the file.
     """
+    import onnxruntime  # only here: worker processes of the tuner import this package and must be up quickly
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
