@@ -108,6 +108,6 @@ def _run(
         finally:
             pipeline.close()
     for state in states:
-        if state.quota and state.best is None and not state.remaining:
+        if state.best is None and state.failures and not state.remaining:
             reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(state.failures.items()))
             raise StageFailure(f"kernel {state.kernel.name}: no valid schedule in {state.quota} trials: {reasons}")
