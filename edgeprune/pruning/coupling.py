@@ -9,15 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from edgeprune.pruning import rules as _rules
 from edgeprune.pruning.labels import Indices, Layout, joined_components
 from edgeprune.pruning.resolve import resolve_products
+from edgeprune.pruning.rules import RULES
 from edgeprune.pruning.rules.pointwise import is_pointwise, pointwise
 from edgeprune.pruning.trace import Trace, trace
-from edgeprune.pruning.walk import RULES, Cost, Mixer, Reader, Result, Walk, operator_name, shape_of
-
-__all__ = ["Coupling", "ParameterAxis", "trace_coupling"]
-assert _rules.__all__, "importing the rules registers them"
+from edgeprune.pruning.walk import Cost, Mixer, Reader, Result, Walk, operator_name, shape_of
 
 KEPT = -1
 """The set number of an index that must stay."""

@@ -17,20 +17,18 @@ from edgeprune.pruning.trace import Trace
 Result = Layout | tuple[Layout, ...]
 Rule = Callable[["Walk", fx.Node], Result]
 
-RULES: dict[str, Rule] = {}
 
+class RuleTable(dict[str, Rule]):
+    """Rules by the operators' base names, without overload and in-place underscore."""
 
-def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Register a rule for ATen operators by their base names, without overload and in-place underscore."""
+    def rule(self, *names: str) -> Callable[[Rule], Rule]:
+        """Enter the decorated function under ``names``."""
 
-    def register(function: Rule) -> Rule:
-        for name in names:
-            if name in RULES:
-                raise ValueError(f"operator {name} has two rules")
-            RULES[name] = function
-        return function
+        def enter(function: Rule) -> Rule:
+            self.update(dict.fromkeys(names, function))
+            return function
 
-    return register
+        return enter
 
 
 @dataclass(frozen=True)

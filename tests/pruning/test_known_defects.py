@@ -83,6 +83,23 @@ def test_an_operator_without_a_rule_keeps_what_it_touches_and_is_named() -> None
     assert "operator aten.lstm.input has no rule: what it touches stays" in plan.notes
 
 
+def test_sorting_positions_keeps_the_channels_it_cannot_follow() -> None:
+    class Sorted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Conv1d(3, 8, 3), nn.Conv1d(8, 8, 1), nn.Conv1d(8, 4, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.c(torch.relu(self.b(self.a(x).sort(dim=-1)[0])))
+
+    plan = prune(zoo.randomised(Sorted()), (torch.randn(2, 3, 9, dtype=torch.float64),), HALF).plan
+    assert [(layer.name, layer.after, layer.pinned) for layer in plan.layers] == [
+        ("a", 8, "operator aten.sort.default has no rule"),
+        ("b", 4, None),
+        ("c", 4, "network output"),
+    ]
+
+
 def test_removing_nothing_is_an_error_that_says_why() -> None:
     with pytest.raises(UserError, match="prune: nothing can be removed: 0: softmax over its channels"):
         make_plan(nn.Sequential(nn.Linear(3, 4), nn.Softmax(-1)), (torch.ones(1, 3),), HALF)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from torch import fx
 
 from edgeprune.pruning.labels import Axis, Layout
-from edgeprune.pruning.walk import Walk, arguments, elements, rule, shape_of
+from edgeprune.pruning.walk import RuleTable, Walk, arguments, elements, shape_of
+
+TABLE = RuleTable()
 
 
-@rule("scaled_dot_product_attention")
+@TABLE.rule("scaled_dot_product_attention")
 def attention(walk: Walk, node: fx.Node) -> Layout:
     """Heads are independent and may go; a head's own width stays where the scale is computed from it."""
     bound = arguments(node)
@@ -66,7 +68,7 @@ def _mask(walk: Walk, mask: fx.Node | None, axes: list[Axis], rank: int) -> None
             walk.labels.pin(layout.axes[own], "broadcast")
 
 
-@rule("einsum")
+@TABLE.rule("einsum")
 def einsum(walk: Walk, node: fx.Node) -> Layout:
     """A letter is an axis: equal letters meet; a letter summed over must be zero where removed."""
     bound = arguments(node)

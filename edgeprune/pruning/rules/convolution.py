@@ -5,12 +5,14 @@ from __future__ import annotations
 from torch import fx
 
 from edgeprune.pruning.labels import Axis, Layout
-from edgeprune.pruning.walk import Product, Reader, Walk, arguments, elements, rule, shape_of
+from edgeprune.pruning.walk import Product, Reader, RuleTable, Walk, arguments, elements, shape_of
+
+TABLE = RuleTable()
 
 _READS_INPUT = "reads channels that must stay"
 
 
-@rule("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution")
+@TABLE.rule("conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution")
 def convolution(walk: Walk, node: fx.Node) -> Layout:
     """Input channels meet the weight's input axis, output channels are its output axis; groups couple both."""
     bound = arguments(node)

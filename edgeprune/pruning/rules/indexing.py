@@ -5,10 +5,12 @@ from __future__ import annotations
 from torch import fx
 
 from edgeprune.pruning.labels import Layout
-from edgeprune.pruning.walk import Walk, arguments, as_axis, rule, shape_of
+from edgeprune.pruning.walk import RuleTable, Walk, arguments, as_axis, shape_of
+
+TABLE = RuleTable()
 
 
-@rule("embedding")
+@TABLE.rule("embedding")
 def embedding(walk: Walk, node: fx.Node) -> Layout:
     """Rows by number: the rows stay, the features are free."""
     bound = arguments(node)
@@ -19,7 +21,7 @@ def embedding(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), (*(None,) * lead, weight.axes[1]), (*(False,) * lead, True))
 
 
-@rule("index")
+@TABLE.rule("index")
 def index(walk: Walk, node: fx.Node) -> Layout:
     """Indexing with tensors: indexed axes stay, the others are carried if the indexed ones lie together."""
     bound = arguments(node)
@@ -42,7 +44,7 @@ def index(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape, axes, zero)
 
 
-@rule("index_select")
+@TABLE.rule("index_select")
 def index_select(walk: Walk, node: fx.Node) -> Layout:
     """Indices of one axis by number: that axis stays."""
     data = walk.layout(node.args[0])

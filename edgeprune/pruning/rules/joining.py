@@ -11,10 +11,12 @@ import numpy as np
 from torch import fx
 
 from edgeprune.pruning.labels import Axis, Layout
-from edgeprune.pruning.walk import RULES, Result, Walk, arguments, as_axis, rule, shape_of
+from edgeprune.pruning.walk import Result, RuleTable, Walk, arguments, as_axis, shape_of
+
+TABLE = RuleTable()
 
 
-@rule("cat", "concat", "concatenate")
+@TABLE.rule("cat", "concat", "concatenate")
 def cat(walk: Walk, node: fx.Node) -> Layout:
     """Labels concatenate along the axis and meet along all others."""
     bound = arguments(node)
@@ -48,7 +50,7 @@ def _chained(walk: Walk, parts: list[Layout], axis: int) -> Axis:
     return np.concatenate(pieces)
 
 
-@rule("stack")
+@TABLE.rule("stack")
 def stack(walk: Walk, node: fx.Node) -> Layout:
     """A new axis; all others meet."""
     bound = arguments(node)
@@ -65,7 +67,7 @@ def stack(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), tuple(axes), tuple(zero))
 
 
-@rule("chunk", "split", "split_with_sizes", "tensor_split")
+@TABLE.rule("chunk", "split", "split_with_sizes", "tensor_split")
 def split(walk: Walk, node: fx.Node) -> Result:
     """Pieces of an axis. Equal pieces stay equal, because their number or size is written in the network's code."""
     data = walk.layout(node.args[0])
@@ -90,7 +92,7 @@ def _pieces(walk: Walk, labels: Axis, sizes: Sequence[int]) -> list[Axis]:
     return list(pieces)
 
 
-@rule("unbind")
+@TABLE.rule("unbind")
 def unbind(walk: Walk, node: fx.Node) -> Result:
     """All indices of an axis one by one: their number is written in the network's code."""
     data = walk.layout(node.args[0])
@@ -105,7 +107,7 @@ def unbind(walk: Walk, node: fx.Node) -> Result:
     return (one,) * data.shape[place]
 
 
-@rule("slice", "narrow")
+@TABLE.rule("slice", "narrow")
 def take_slice(walk: Walk, node: fx.Node) -> Layout:
     """A run of indices; with a step, what is left would shift, so the axis stays."""
     bound = arguments(node)
@@ -129,7 +131,7 @@ def _start(bound: dict[str, Any], size: int) -> int:
     return max(start + size, 0) if start < 0 else start
 
 
-@rule("select")
+@TABLE.rule("select")
 def select(walk: Walk, node: fx.Node) -> Layout:
     """One index of an axis, named by its number: the axis stays."""
     data = walk.layout(node.args[0])
@@ -139,7 +141,7 @@ def select(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), tuple(data.axes[axis] for axis in rest), tuple(data.zero[axis] for axis in rest))
 
 
-@rule("glu")
+@TABLE.rule("glu")
 def glu(walk: Walk, node: fx.Node) -> Layout:
     """The first half times the sigmoid of the second: halves go together."""
     data = walk.layout(node.args[0])
@@ -153,6 +155,7 @@ def glu(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), tuple(axes), data.zero)
 
 
+@TABLE.rule(operator.getitem.__name__)
 def getitem(walk: Walk, node: fx.Node) -> Layout:
     """One of an operator's several results."""
     source, index = node.args[0], node.args[1]
@@ -160,7 +163,6 @@ def getitem(walk: Walk, node: fx.Node) -> Layout:
     results = walk.layouts.get(source.name)
     if isinstance(results, tuple):
         return results[index]
+    if isinstance(results, Layout):
+        walk.pin_axes(results, range(len(results.axes)), "taken out of a result")
     return Layout.fixed(shape_of(node))
-
-
-RULES[operator.getitem.__name__] = getitem

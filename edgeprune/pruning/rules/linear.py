@@ -7,12 +7,14 @@ from typing import Any
 from torch import fx
 
 from edgeprune.pruning.labels import Axis, Layout
-from edgeprune.pruning.walk import Reader, Walk, arguments, elements, rule, shape_of
+from edgeprune.pruning.walk import Reader, RuleTable, Walk, arguments, elements, shape_of
+
+TABLE = RuleTable()
 
 _READS = "reads features that must stay"
 
 
-@rule("linear")
+@TABLE.rule("linear")
 def linear(walk: Walk, node: fx.Node) -> Layout:
     """``y = x W^T + b``: the last axis meets the weight's second, the result has its first."""
     bound = arguments(node)
@@ -47,7 +49,7 @@ def _cost(
     walk.cost(node, elements(fixed), *axes, *more)
 
 
-@rule("matmul", "mm", "bmm", "mv", "dot")
+@TABLE.rule("matmul", "mm", "bmm", "mv", "dot")
 def matmul(walk: Walk, node: fx.Node) -> Layout:
     """Contract the last axis of the first with the last but one of the second; leading axes broadcast."""
     bound = arguments(node)
@@ -55,7 +57,7 @@ def matmul(walk: Walk, node: fx.Node) -> Layout:
     return product(walk, node, left, right)
 
 
-@rule("addmm", "baddbmm")
+@TABLE.rule("addmm", "baddbmm")
 def addmm(walk: Walk, node: fx.Node) -> Layout:
     """``input + a @ b``."""
     bound = arguments(node)

@@ -8,21 +8,23 @@ import numpy as np
 from torch import fx
 
 from edgeprune.pruning.labels import Axis, Layout
-from edgeprune.pruning.walk import Walk, arguments, as_axis, rule, shape_of
+from edgeprune.pruning.walk import RuleTable, Walk, arguments, as_axis, shape_of
+
+TABLE = RuleTable()
 
 
 def _reordered(node: fx.Node, data: Layout, order: Sequence[int]) -> Layout:
     return Layout(shape_of(node), tuple(data.axes[axis] for axis in order), tuple(data.zero[axis] for axis in order))
 
 
-@rule("permute")
+@TABLE.rule("permute")
 def permute(walk: Walk, node: fx.Node) -> Layout:
     """Axes in another order."""
     data = walk.layout(node.args[0])
     return _reordered(node, data, [as_axis(int(axis), len(data.shape)) for axis in arguments(node)["dims"]])
 
 
-@rule("transpose", "swapaxes", "swapdims")
+@TABLE.rule("transpose", "swapaxes", "swapdims")
 def transpose(walk: Walk, node: fx.Node) -> Layout:
     """Two axes change places."""
     data = walk.layout(node.args[0])
@@ -33,7 +35,7 @@ def transpose(walk: Walk, node: fx.Node) -> Layout:
     return _reordered(node, data, order)
 
 
-@rule("t", "numpy_T", "mT", "adjoint", "matrix_H")
+@TABLE.rule("t", "numpy_T", "mT", "adjoint", "matrix_H")
 def reverse(walk: Walk, node: fx.Node) -> Layout:
     """A matrix transposed."""
     data = walk.layout(node.args[0])
@@ -42,7 +44,7 @@ def reverse(walk: Walk, node: fx.Node) -> Layout:
     return _reordered(node, data, order)
 
 
-@rule("movedim", "moveaxis")
+@TABLE.rule("movedim", "moveaxis")
 def movedim(walk: Walk, node: fx.Node) -> Layout:
     """Axes moved to given places, the others in their order."""
     data = walk.layout(node.args[0])
@@ -53,7 +55,7 @@ def movedim(walk: Walk, node: fx.Node) -> Layout:
     return _reordered(node, data, [fixed[place] if place in fixed else next(rest) for place in range(rank)])
 
 
-@rule("unsqueeze")
+@TABLE.rule("unsqueeze")
 def unsqueeze(walk: Walk, node: fx.Node) -> Layout:
     """One new axis of size one."""
     data = walk.layout(node.args[0])
@@ -64,7 +66,7 @@ def unsqueeze(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), tuple(axes), tuple(zero))
 
 
-@rule("squeeze")
+@TABLE.rule("squeeze")
 def squeeze(walk: Walk, node: fx.Node) -> Layout:
     """Axes of size one go."""
     data = walk.layout(node.args[0])
@@ -77,7 +79,7 @@ def squeeze(walk: Walk, node: fx.Node) -> Layout:
     return _reordered(node, data, [axis for axis in range(rank) if axis not in gone])
 
 
-@rule("expand", "expand_as", "broadcast_to")
+@TABLE.rule("expand", "expand_as", "broadcast_to")
 def expand(walk: Walk, node: fx.Node) -> Layout:
     """Axes of size one become longer, without labels."""
     data = walk.layout(node.args[0])
@@ -94,7 +96,7 @@ def expand(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape, tuple(axes), tuple(zero))
 
 
-@rule("repeat", "tile")
+@TABLE.rule("repeat", "tile")
 def repeat(walk: Walk, node: fx.Node) -> Layout:
     """The whole axis again and again: the labels too."""
     data = walk.layout(node.args[0])
@@ -107,7 +109,7 @@ def repeat(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape, tuple(axes), (*(True,) * new, *data.zero))
 
 
-@rule("repeat_interleave")
+@TABLE.rule("repeat_interleave")
 def repeat_interleave(walk: Walk, node: fx.Node) -> Layout:
     """Every index several times in a row."""
     bound = arguments(node)
@@ -123,7 +125,7 @@ def repeat_interleave(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), tuple(axes), data.zero)
 
 
-@rule("flip")
+@TABLE.rule("flip")
 def flip(walk: Walk, node: fx.Node) -> Layout:
     """Indices in the opposite order."""
     data = walk.layout(node.args[0])
@@ -134,7 +136,7 @@ def flip(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), tuple(axes), data.zero)
 
 
-@rule("roll")
+@TABLE.rule("roll")
 def roll(walk: Walk, node: fx.Node) -> Layout:
     """A shift is a number in the network's code: labels along it stay."""
     data = walk.layout(node.args[0])

@@ -7,10 +7,12 @@ from typing import Any
 from torch import fx
 
 from edgeprune.pruning.labels import Axis, Layout
-from edgeprune.pruning.walk import Walk, arguments, rule, shape_of
+from edgeprune.pruning.walk import RuleTable, Walk, arguments, shape_of
+
+TABLE = RuleTable()
 
 
-@rule("batch_norm", "instance_norm")
+@TABLE.rule("batch_norm", "instance_norm")
 def per_channel(walk: Walk, node: fx.Node) -> Layout:
     """Scale, shift and statistics all belong to one channel."""
     bound = arguments(node)
@@ -26,7 +28,7 @@ def per_channel(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), tuple(axes), tuple(zero))
 
 
-@rule("group_norm")
+@TABLE.rule("group_norm")
 def group_norm(walk: Walk, node: fx.Node) -> Layout:
     """Statistics run over a group's channels, so that only whole groups can go."""
     bound = arguments(node)
@@ -44,7 +46,7 @@ def group_norm(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), (data.axes[0], axis, *(None,) * (len(data.shape) - 2)), zero)
 
 
-@rule("layer_norm", "rms_norm")
+@TABLE.rule("layer_norm", "rms_norm")
 def across_features(walk: Walk, node: fx.Node) -> Layout:
     """The statistics run over the features: fewer of them are other statistics, so they stay."""
     bound = arguments(node)
@@ -60,7 +62,7 @@ def across_features(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), (*data.axes[:lead], *(None,) * count), (*(False,) * lead, *(True,) * count))
 
 
-@rule("prelu", "_prelu_kernel")
+@TABLE.rule("prelu", "_prelu_kernel")
 def prelu(walk: Walk, node: fx.Node) -> Layout:
     """One slope per channel, or one for all."""
     bound = arguments(node)

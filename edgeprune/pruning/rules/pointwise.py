@@ -8,39 +8,41 @@ import torch
 from torch import fx
 
 from edgeprune.pruning.labels import Axis, Layout
-from edgeprune.pruning.walk import Walk, arguments, operator_name, rule, shape_of
+from edgeprune.pruning.walk import RuleTable, Walk, arguments, operator_name, shape_of
+
+TABLE = RuleTable()
 
 _SUMS = {"add", "sub", "rsub", "maximum", "minimum"}
 _PRODUCTS = {"mul", "multiply", "logical_and", "bitwise_and"}
 _QUOTIENTS = {"div", "divide", "true_divide"}
 
 
-@rule("hardswish", "hardsigmoid", "mish", "hardshrink", "softshrink", "tanhshrink", "relu6", "selu", "elu", "celu")
+@TABLE.rule("hardswish", "hardsigmoid", "mish", "hardshrink", "softshrink", "relu6", "selu", "elu", "celu")
 def activation(walk: Walk, node: fx.Node) -> Layout:
     """Activations that torch does not tag as elementwise."""
     return pointwise(walk, node)
 
 
-@rule("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
+@TABLE.rule("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout")
 def dropout(walk: Walk, node: fx.Node) -> Layout:
     """Nothing happens in evaluation; in training whatever is dropped is dropped elementwise or per channel."""
     return walk.layout(node.args[0])
 
 
-@rule("contiguous", "clone", "detach", "alias", "to", "_to_copy", "type_as", "lift_fresh_copy", "lift_fresh", "float")
+@TABLE.rule("contiguous", "clone", "detach", "alias", "to", "_to_copy", "type_as", "lift_fresh_copy", "lift_fresh")
 def same(walk: Walk, node: fx.Node) -> Layout:
     """The same elements elsewhere or in another type."""
     return walk.layout(node.args[0])
 
 
-@rule("zero", "fill")
+@TABLE.rule("zero", "fill")
 def fill(walk: Walk, node: fx.Node) -> Layout:
     """One number everywhere, in place."""
     data = walk.layout(node.args[0])
     return Layout(data.shape, data.axes, (operator_name(node) == "zero",) * len(data.shape))
 
 
-@rule("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like")
+@TABLE.rule("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like")
 def like(walk: Walk, node: fx.Node) -> Layout:
     """Made to another tensor's measure, so it shrinks with it."""
     data = walk.layout(node.args[0])

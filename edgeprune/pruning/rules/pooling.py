@@ -7,7 +7,9 @@ from typing import Any
 from torch import Tensor, fx
 
 from edgeprune.pruning.labels import Axis, Layout
-from edgeprune.pruning.walk import Result, Walk, arguments, operator_name, rule, shape_of
+from edgeprune.pruning.walk import Result, RuleTable, Walk, arguments, operator_name, shape_of
+
+TABLE = RuleTable()
 
 
 def _positions(walk: Walk, data: Layout, count: int, shape: tuple[int, ...]) -> Layout:
@@ -17,7 +19,7 @@ def _positions(walk: Walk, data: Layout, count: int, shape: tuple[int, ...]) -> 
     return Layout(shape, (*data.axes[:lead], *(None,) * count), (*data.zero[:lead], *(True,) * count))
 
 
-@rule(
+@TABLE.rule(
     *(f"{kind}_pool{count}d" for kind in ("max", "avg", "adaptive_avg", "adaptive_max") for count in (1, 2, 3)),
     *(f"max_pool{count}d_with_indices" for count in (2, 3)),
     *(f"_adaptive_avg_pool{count}d" for count in (2, 3)),
@@ -33,9 +35,10 @@ def pool(walk: Walk, node: fx.Node) -> Result:
     return first, Layout(first.shape, first.axes, (False,) * len(first.shape))
 
 
-@rule(
+@TABLE.rule(
     *(f"upsample_{kind}" for kind in ("nearest1d", "nearest2d", "nearest3d", "linear1d", "bilinear2d", "trilinear3d")),
-    *(f"upsample_{kind}" for kind in ("bicubic2d", "_nearest_exact1d", "_nearest_exact2d", "_nearest_exact3d")),
+    *(f"_upsample_nearest_exact{count}d" for count in (1, 2, 3)),
+    "upsample_bicubic2d",
     "_upsample_bilinear2d_aa",
     "_upsample_bicubic2d_aa",
 )
@@ -45,7 +48,7 @@ def resize(walk: Walk, node: fx.Node) -> Layout:
     return _positions(walk, data, len(data.shape) - 2, shape_of(node))
 
 
-@rule(
+@TABLE.rule(
     "pad",
     "constant_pad_nd",
     *(f"{kind}_pad{count}d" for kind in ("reflection", "replication") for count in (1, 2, 3)),
@@ -66,7 +69,7 @@ def pad(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), tuple(axes), tuple(flag and fills_zero for flag in data.zero))
 
 
-@rule("pixel_shuffle")
+@TABLE.rule("pixel_shuffle")
 def pixel_shuffle(walk: Walk, node: fx.Node) -> Layout:
     """``factor**2`` channels become one channel's positions, and go together."""
     bound = arguments(node)
@@ -80,7 +83,7 @@ def pixel_shuffle(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), (*data.axes[:-3], made, None, None), data.zero)
 
 
-@rule("pixel_unshuffle")
+@TABLE.rule("pixel_unshuffle")
 def pixel_unshuffle(walk: Walk, node: fx.Node) -> Layout:
     """A channel's positions become ``factor**2`` channels with its label."""
     bound = arguments(node)

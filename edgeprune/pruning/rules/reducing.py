@@ -7,13 +7,15 @@ from typing import Any
 from torch import fx
 
 from edgeprune.pruning.labels import Layout
-from edgeprune.pruning.walk import Walk, arguments, as_axis, operator_name, rule, shape_of
+from edgeprune.pruning.walk import RuleTable, Walk, arguments, as_axis, operator_name, shape_of
+
+TABLE = RuleTable()
 
 _ZERO_IS_NEUTRAL = {"sum", "linalg_vector_norm", "norm", "count_nonzero"}
 _ZERO_GIVES_ZERO = {"sum", "mean", "amax", "amin", "linalg_vector_norm", "norm", "std", "var", "prod"}
 
 
-@rule("sum", "mean", "amax", "amin", "linalg_vector_norm", "norm", "std", "var", "prod", "any", "all", "logsumexp")
+@TABLE.rule("sum", "mean", "amax", "amin", "linalg_vector_norm", "norm", "std", "var", "prod", "any", "all")
 def reduce(walk: Walk, node: fx.Node) -> Layout:
     """Reduce over axes; the axes left carry their labels."""
     bound = arguments(node)
@@ -38,7 +40,7 @@ def reduce(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), tuple(axes), tuple(zero))
 
 
-@rule("softmax", "log_softmax", "_softmax", "_log_softmax", "cumsum", "sort", "argsort", "cumprod")
+@TABLE.rule("softmax", "log_softmax", "_softmax", "_log_softmax", "cumsum", "cumprod")
 def along(walk: Walk, node: fx.Node) -> Layout:
     """Mixes one axis and keeps its length."""
     bound = arguments(node)

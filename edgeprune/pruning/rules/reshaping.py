@@ -6,17 +6,19 @@ import numpy as np
 from torch import fx
 
 from edgeprune.pruning.labels import Axis, Indices, Layout
-from edgeprune.pruning.walk import Product, Walk, arguments, elements, rule, shape_of
+from edgeprune.pruning.walk import Product, RuleTable, Walk, arguments, elements, shape_of
+
+TABLE = RuleTable()
 
 
-@rule("view", "reshape", "flatten", "unflatten", "_unsafe_view", "_reshape_copy", "view_as", "reshape_as", "ravel")
+@TABLE.rule("view", "reshape", "flatten", "unflatten", "_unsafe_view", "view_as", "reshape_as", "ravel")
 def view(walk: Walk, node: fx.Node) -> Layout:
     """The same elements under another shape: blocks of axes that multiply to the same size correspond."""
     data = walk.layout(node.args[0])
     return reshaped(walk, data, shape_of(node))
 
 
-@rule("channel_shuffle", "native_channel_shuffle")
+@TABLE.rule("channel_shuffle", "native_channel_shuffle")
 def channel_shuffle(walk: Walk, node: fx.Node) -> Layout:
     """Groups interleaved: the same position goes in every group."""
     bound = arguments(node)
