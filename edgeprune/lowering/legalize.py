@@ -1,33 +1,34 @@
 """Convolutions and matrix products whose output channels fill whole vectors, whatever number pruning has left.
 
-A vector register holds four floats. With 50 output channels LLVM would have to split every vector of a tile, and a
-tuner can only choose tiles that divide 50. So the weights get zero channels up to the next multiple of four (at
-compile time), the sums are taken over all of them, and a slice in the same kernel lets only real channels out.
+A vector register holds four floats on ARM and eight with AVX. With 50 output channels LLVM would have to split every
+vector of a tile, and a tuner can only choose tiles that divide 50. So the weights get zero channels up to the next
+multiple of a register (at compile time), the sums are taken over all of them, and a slice in the same kernel lets only
+real channels out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import tvm
 from tvm import relax, te, tirx, topi
 
-LANES = 4
 _OUT_ELEMENTWISE_FUSABLE = 4
 
 Legalizer = Callable[[relax.BlockBuilder, relax.Call], relax.Expr]
 
 
-def padded_legalizers() -> dict[str, Legalizer]:
-    """Return the rules for `relax.transform.LegalizeOps` that replace TOPI's own."""
-    return {"relax.nn.conv2d": _conv2d, "relax.matmul": _matmul}
+def padded_legalizers(lanes: int) -> dict[str, Legalizer]:
+    """Return the rules for `relax.transform.LegalizeOps` that replace TOPI's own; ``lanes`` is a register in float32."""
+    return {"relax.nn.conv2d": partial(_conv2d, lanes), "relax.matmul": partial(_matmul, lanes)}
 
 
-def _conv2d(builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
+def _conv2d(lanes: int, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
     attributes = call.attrs
     weight = call.args[1]
     plain = attributes.data_layout == "NHWC" and attributes.kernel_layout == "HWIO" and int(attributes.groups) == 1
-    if not plain or not _is_odd(builder, weight):
+    if not plain or not _is_odd(builder, weight, lanes):
         return _standard("relax.nn.conv2d", builder, call)
 
     def compute(data: te.Tensor, kernel: te.Tensor) -> te.Tensor:
@@ -42,18 +43,18 @@ def _conv2d(builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
             kernel_layout="HWIO",
         )
 
-    return _sliced(builder, call, compute, "conv2d")
+    return _sliced(builder, call, compute, "conv2d", lanes)
 
 
-def _matmul(builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
+def _matmul(lanes: int, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
     weight = call.args[1]
-    if not _is_odd(builder, weight) or len(weight.ty.shape) != 2 or len(call.args[0].ty.shape) != 2:
+    if not _is_odd(builder, weight, lanes) or len(weight.ty.shape) != 2 or len(call.args[0].ty.shape) != 2:
         return _standard("relax.matmul", builder, call)
-    return _sliced(builder, call, topi.nn.matmul, "matmul")
+    return _sliced(builder, call, topi.nn.matmul, "matmul", lanes)
 
 
-def _is_odd(builder: relax.BlockBuilder, weight: relax.Expr) -> bool:
-    if weight.ty.dtype != "float32" or int(weight.ty.shape[-1]) % LANES == 0:
+def _is_odd(builder: relax.BlockBuilder, weight: relax.Expr, lanes: int) -> bool:
+    if weight.ty.dtype != "float32" or int(weight.ty.shape[-1]) % lanes == 0:
         return False
     return _is_known(builder, weight)
 
@@ -79,10 +80,14 @@ def _standard(operator: str, builder: relax.BlockBuilder, call: relax.Call) -> r
 
 
 def _sliced(
-    builder: relax.BlockBuilder, call: relax.Call, compute: Callable[[te.Tensor, te.Tensor], te.Tensor], name: str
+    builder: relax.BlockBuilder,
+    call: relax.Call,
+    compute: Callable[[te.Tensor, te.Tensor], te.Tensor],
+    name: str,
+    lanes: int,
 ) -> relax.Expr:
     weight = call.args[1]
-    missing = -int(weight.ty.shape[-1]) % LANES
+    missing = -int(weight.ty.shape[-1]) % lanes
     after = [0] * (len(weight.ty.shape) - 1) + [missing]
     padded = builder.emit(
         builder.call_te(topi.nn.pad, weight, [0] * len(after), after, primfunc_name_hint="pad_weight")

@@ -14,6 +14,7 @@ from edgeprune.lowering.import_onnx import import_onnx
 from edgeprune.lowering.legalize import padded_legalizers
 from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.model import Lowered
+from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.target import Target
 
 # Channels innermost make every kernel's inner loop contiguous; weights follow, output channels innermost. Transposed
@@ -29,10 +30,12 @@ def lower(path: Path, target: Target) -> Lowered:
         StageFailure: a pass of TVM failed on a network it should accept.
     """
     imported = import_onnx(path)
+    compiled_for = tvm_target(target)
+    lanes = VectorUnit.of(compiled_for).lanes[0]
     try:
-        with tvm_target(target):
+        with compiled_for:
             channels_last = tvm.ir.transform.Sequential(_layout_passes())(imported.module)
-            module = tvm.ir.transform.Sequential(_kernel_passes())(fold_layouts(channels_last))
+            module = tvm.ir.transform.Sequential(_kernel_passes(lanes))(fold_layouts(channels_last))
     except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise StageFailure(f"{path}: TVM could not lower the network: {reason[-1]}") from error
@@ -59,10 +62,10 @@ def _layout_passes() -> list[tvm.ir.transform.Pass]:
     ]
 
 
-def _kernel_passes() -> list[tvm.ir.transform.Pass]:
+def _kernel_passes(lanes: int) -> list[tvm.ir.transform.Pass]:
     return [
         transform.CanonicalizeBindings(),
-        transform.LegalizeOps(padded_legalizers()),
+        transform.LegalizeOps(padded_legalizers(lanes)),
         transform.AnnotateTIROpPattern(),
         transform.FoldConstant(),
         transform.FuseOps(),

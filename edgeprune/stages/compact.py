@@ -46,7 +46,7 @@ def load_compact(recipe: Recipe, compacted: Path) -> nn.Module:
         UserError: a file is missing or was made for another network.
     """
     fresh = build_network(recipe.model, recipe.seed)
-    network = compact_like(fresh, read_plan(compacted / PLAN).kept)
+    network = compact_like(fresh, read_plan(compacted / PLAN))
     load_weights(network, compacted / WEIGHTS)
     return network
 

@@ -19,6 +19,9 @@ def scatter(compact: nn.Module, masked: nn.Module, plan: Plan) -> None:
         raise ValueError("a plan with folds cannot be scattered back")
     small = compact.state_dict()
     for name, tensor in masked.state_dict().items():
+        if name not in small:
+            # A network that could only be shrunk as a traced graph has no copy of what its forward never reads.
+            continue
         axes = plan.kept.get(name, {})
         _place(tensor, small[name], [axes.get(axis) for axis in range(tensor.dim())])
 
