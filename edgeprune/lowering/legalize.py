@@ -20,7 +20,7 @@ Legalizer = Callable[[relax.BlockBuilder, relax.Call], relax.Expr]
 
 
 def padded_legalizers(lanes: int) -> dict[str, Legalizer]:
-    """Return the rules for `relax.transform.LegalizeOps` that replace TOPI's own; ``lanes`` is a register in float32."""
+    """Return rules for `relax.transform.LegalizeOps` in place of TOPI's; ``lanes`` is a register in float32."""
     return {"relax.nn.conv2d": partial(_conv2d, lanes), "relax.matmul": partial(_matmul, lanes)}
 
 

@@ -129,13 +129,14 @@ def test_the_register_tile(
     assert choose_tile(pixels, channels, unit, multiplies=multiplies) == expected
 
 
-def test_odd_channels_are_filled_up_in_the_weights_only(tmp_path: Path) -> None:
-    target = find_target("host")
+@pytest.mark.parametrize(("board", "classes"), [("host", 16), ("rpi3", 12)])
+def test_odd_channels_are_filled_up_to_a_register_in_the_weights_only(tmp_path: Path, board: str, classes: int) -> None:
+    target = find_target(board)
     path = lenet5(tmp_path / "network.onnx", first=5, second=13, hidden=30)
     program = read_program(schedule(lower(path, target), target))
     constants = sorted(array.size for array in program.constants)
     real = [5 * 25, 5, 13 * 5 * 25, 13, 30 * 13 * 16, 30, 10 * 30, 10]
-    padded = [8 * 25, 5, 16 * 5 * 25, 13, 32 * 13 * 16, 30, 12 * 30, 10]
+    padded = [8 * 25, 5, 16 * 5 * 25, 13, 32 * 13 * 16, 30, classes * 30, 10]
     assert constants == sorted(padded) != sorted(real)
     intermediate = [buffer.size for buffer in program.buffers if buffer.role is Role.INTERMEDIATE]
     assert intermediate[0] == 5 * 24 * 24 * 4
