@@ -80,7 +80,9 @@ def _of_target(target: TargetResult) -> Iterator[Ratio]:
     if dense is None or pruned is None:
         return
     yield _ratio("executable size", target.name, dense.executable_bytes, pruned.executable_bytes)
-    yield _ratio("p50 latency", target.name, dense.latency.p50, pruned.latency.p50)
+    in_turns = target.latency_ratio
+    ratio = in_turns.ratio if in_turns is not None else over(pruned.latency.p50, dense.latency.p50)
+    yield Ratio("p50 latency", target.name, dense.latency.p50, pruned.latency.p50, ratio)
     yield _ratio("instructions", target.name, dense.instructions, pruned.instructions)
 
 

@@ -42,6 +42,9 @@ def named_figures(report: Report) -> Iterator[NamedFigure]:
             for name, figure in target_figures(result):
                 yield NamedFigure("target", target.name, result.variant, "", name, figure)
             yield from _details(target, result)
+        if target.latency_ratio is not None:
+            name = "latency in turns, pruned/dense"
+            yield NamedFigure("target", target.name, "", "", name, target.latency_ratio.ratio)
     yield from _parity(report.parity, "", "")
     yield from _history(report)
 

@@ -64,7 +64,7 @@ class Layer(Part):
 
 
 class Interval(Part):
-    """Bootstrap confidence interval of the median, in microseconds; ``confidence`` in (0, 1)."""
+    """Bootstrap confidence interval in the unit of its figure; ``confidence`` in (0, 1)."""
 
     low: float
     high: float
@@ -140,6 +140,17 @@ class VariantResult(Part):
     environment: tuple[Fact, ...] = ()
 
 
+class LatencyRatio(Part):
+    """Pruned over dense latency, both timed in turns: the median over ``rounds`` of the ratio of their medians.
+
+    Slow changes of the machine hit both alike, so it is surer than the ratio of two separate measurements.
+    """
+
+    ratio: Figure
+    interval: Interval
+    rounds: int
+
+
 class TargetResult(Part):
     """One board: ``emulator_cpu`` is the CPU model QEMU enforced, absent where the board itself ran the binary."""
 
@@ -147,6 +158,7 @@ class TargetResult(Part):
     description: str
     emulator_cpu: str | None
     variants: tuple[VariantResult, ...]
+    latency_ratio: LatencyRatio | None = None
 
     @model_validator(mode="after")
     def _each_variant_once(self) -> TargetResult:

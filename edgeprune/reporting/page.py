@@ -13,7 +13,7 @@ from markupsafe import Markup
 from edgeprune.reporting.figure import MEANING, Accuracy, Figure, Provenance
 from edgeprune.reporting.footnotes import Footnotes
 from edgeprune.reporting.headline import Ratio, accuracy_change, headline
-from edgeprune.reporting.model import Fact, Latency, Report
+from edgeprune.reporting.model import Fact, Interval, Latency, Report
 from edgeprune.reporting.quantity import human, share, three_digits
 
 _TEMPLATES = Path(__file__).parent / "template"
@@ -69,6 +69,7 @@ def render_page(report: Report, plots: dict[str, PagePlot]) -> str:
         ratio_figure=_ratio_figure,
         counted=_counted,
         sampled=_sampled,
+        bounds=_bounds,
         pairs=_pairs,
         footnotes=Footnotes,
     )
@@ -152,16 +153,19 @@ def _sampled(latency: Latency) -> Markup:
     if latency.samples:
         lines += Markup("<small>n = {}</small>").format(f"{len(latency.samples):,}")
     if latency.interval is not None:
-        interval = latency.interval
-        lines += Markup("<small>{:.0f} % interval</small><small>{}\N{EN DASH}{}</small>").format(
-            100 * interval.confidence, _precise(interval.low), _precise(interval.high)
-        )
+        lines += _bounds(latency.interval)
     return lines
 
 
-def _precise(microseconds: float) -> str:
+def _bounds(interval: Interval) -> Markup:
+    return Markup("<small>{:.0f} % interval</small> <small>{}\N{EN DASH}{}</small>").format(
+        100 * interval.confidence, _precise(interval.low), _precise(interval.high)
+    )
+
+
+def _precise(bound: float) -> str:
     """Return a bound of an interval, which is too narrow for three digits."""
-    return f"{microseconds:.4g}" if microseconds < 1e4 else three_digits(microseconds)
+    return f"{bound:.4g}" if bound < 1e4 else three_digits(bound)
 
 
 def _pairs(facts: Iterable[Fact]) -> list[tuple[str, str]]:

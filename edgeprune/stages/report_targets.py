@@ -14,6 +14,7 @@ from edgeprune.reporting import (
     Interval,
     Kernel,
     Latency,
+    LatencyRatio,
     Network,
     NotRun,
     Parity,
@@ -38,6 +39,7 @@ def target_result(
         description=target.description,
         emulator_cpu=target.emulator.cpu if target.emulated and target.emulator is not None else None,
         variants=tuple(_variant(root, target, variant, networks[variant], accuracy) for variant in VARIANTS),
+        latency_ratio=_latency_ratio(root / "measure" / target.name / "comparison.json"),
     )
 
 
@@ -81,6 +83,19 @@ def _variant(
         parity=_parity(measurement),
         verdicts=_verdicts(measurement),
         environment=_environment(measurement),
+    )
+
+
+def _latency_ratio(path: Path) -> LatencyRatio | None:
+    """Return the comparison in turns as pruned over dense; the file gives it the other way round."""
+    if not path.is_file():
+        return None
+    found = read_json(path)
+    low, high = 1 / found["ratio_interval"]["high"], 1 / found["ratio_interval"]["low"]
+    return LatencyRatio(
+        ratio=Figure.measured(1 / found["ratio"], "1"),
+        interval=Interval(low=low, high=high, confidence=found["ratio_interval"]["confidence"]),
+        rounds=found["rounds"],
     )
 
 

@@ -16,6 +16,7 @@ from edgeprune.reporting import (
     Interval,
     Kernel,
     Latency,
+    LatencyRatio,
     Layer,
     Network,
     NotRun,
@@ -132,7 +133,17 @@ def targets(count: int) -> tuple[TargetResult, ...]:
     host = tuple(result(variant, correct, "measured", count, seed) for seed, (variant, correct) in enumerate(both))
     board = tuple(result(variant, correct, "emulated", count, 0) for variant, correct in both)
     return (
-        TargetResult(name="host", description="This machine (x86-64 Linux)", emulator_cpu=None, variants=host),
+        TargetResult(
+            name="host",
+            description="This machine (x86-64 Linux)",
+            emulator_cpu=None,
+            variants=host,
+            latency_ratio=LatencyRatio(
+                ratio=Figure.measured(0.125, "1"),
+                interval=Interval(low=0.12, high=0.13, confidence=0.95),
+                rounds=10,
+            ),
+        ),
         TargetResult(
             name="rpi3", description="Raspberry Pi 3 (4 x Cortex-A53)", emulator_cpu="cortex-a53", variants=board
         ),

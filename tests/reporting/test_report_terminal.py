@@ -32,7 +32,7 @@ lenet5-mnist, seed 0, run on AMD EPYC 7B13
 
 Pruned against dense: 1/13.7 of the parameters, 1/8.09 of the MACs (computed), test accuracy 99.14 %
 -> 99.09 %, -0.05 points (computed).
-host: 1/10.0 of the executable size (computed), 1/5.51 of the p50 latency (measured).
+host: 1/10.0 of the executable size (computed), 1/8.00 of the p50 latency (measured).
 rpi3: 1/10.0 of the executable size (computed), 1/6.91 of the instructions (emulated).
 cortex-a7: 1/10.0 of the executable size (computed).
 Verdict on host dense, host pruned: governor not fixed: no cpufreq on this machine.
