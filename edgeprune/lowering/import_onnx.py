@@ -13,11 +13,13 @@ import onnx
 import onnx.numpy_helper
 import tvm
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from tvm.relax.frontend.onnx import from_onnx
 from tvm.relax.frontend.onnx.onnx_frontend import _get_convert_map
 
 from edgeprune.errors import UserError
+from edgeprune.lowering.fold_batch_norm import fold_batch_norms
+from edgeprune.lowering.importer import OnnxImporter
 from edgeprune.lowering.model import ImportedModel, TensorSpec
+from edgeprune.lowering.origins import name_variables
 
 _STANDARD_DOMAINS = ("", "ai.onnx")
 
@@ -39,7 +41,9 @@ def import_onnx(path: Path) -> ImportedModel:
     if not inputs:
         raise UserError(f"{path}: the network has no inputs")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return ImportedModel(path, _to_relax(path, inferred), inputs, outputs, digest)
+    folded = fold_batch_norms(inferred)
+    nodes = tuple(node.name or node.output[0] for node in folded.graph.node)
+    return ImportedModel(path, _to_relax(path, folded), inputs, outputs, digest, nodes)
 
 
 def _load(path: Path) -> onnx.ModelProto:
@@ -101,15 +105,21 @@ def _spec(path: Path, role: str, value: onnx.ValueInfoProto) -> TensorSpec:
 
 def _to_relax(path: Path, proto: onnx.ModelProto) -> tvm.IRModule:
     chatter = io.StringIO()
+    importer = OnnxImporter()
     try:
         # The importer prints what it then raises.
         with contextlib.redirect_stdout(chatter):
-            return from_onnx(proto, keep_params_in_input=False)
+            module = importer.from_onnx(proto.graph, _opset(proto))
     except Exception as error:
         # The importer raises bare exceptions of many kinds; all of them mean that it cannot read this node.
         node = _node_in_traceback(error.__traceback__)
         where = f"node {node_name(node)}: operator {node.op_type}" if node is not None else "graph"
         raise UserError(f"{path}: {where} is not supported in this form: {_first_line(error)}") from error
+    return name_variables(module, proto.graph, importer.values)
+
+
+def _opset(proto: onnx.ModelProto) -> int:
+    return next(int(entry.version) for entry in proto.opset_import if entry.domain in _STANDARD_DOMAINS)
 
 
 def _node_in_traceback(trace: TracebackType | None) -> onnx.NodeProto | None:

@@ -14,6 +14,8 @@ from edgeprune.lowering.import_onnx import import_onnx
 from edgeprune.lowering.legalize import padded_legalizers
 from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.model import Lowered
+from edgeprune.lowering.origins import CallOrigins
+from edgeprune.lowering.ranks import spell_out_scalars
 from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.target import Target
 
@@ -34,13 +36,31 @@ def lower(path: Path, target: Target) -> Lowered:
     lanes = VectorUnit.of(compiled_for).lanes[0]
     try:
         with compiled_for:
-            channels_last = tvm.ir.transform.Sequential(_layout_passes())(imported.module)
-            module = tvm.ir.transform.Sequential(_kernel_passes(lanes))(fold_layouts(channels_last))
+            channels_last = tvm.ir.transform.Sequential(_layout_passes())(spell_out_scalars(imported.module))
+            unfused = tvm.ir.transform.Sequential(_kernel_passes(lanes))(fold_layouts(channels_last))
+            grouped = transform.FuseOps()(unfused)
+            module = tvm.ir.transform.Sequential(_fused_passes())(grouped)
     except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise StageFailure(f"{path}: TVM could not lower the network: {reason[-1]}") from error
     _reject_leftovers(path, module)
-    return Lowered(module, imported.inputs, imported.outputs, imported.onnx_sha256, {})
+    nodes = _kernel_nodes(module, CallOrigins(unfused).of_calls(grouped), imported.nodes)
+    return Lowered(module, imported.inputs, imported.outputs, imported.onnx_sha256, nodes)
+
+
+def _kernel_nodes(
+    module: tvm.IRModule, origins: list[frozenset[int]], names: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """Return the nodes of every kernel; ``origins`` are those of the calls in ``main``, in order."""
+    calls = [binding.value for block in module["main"].body.blocks for binding in block.bindings]
+    calls = [call for call in calls if isinstance(call, relax.Call)]
+    merged: dict[str, frozenset[int]] = {}
+    for call, nodes in zip(calls, origins, strict=True):
+        if call.op.name == "relax.call_tir":
+            kernel = call.args[0].name_hint
+            merged[kernel] = merged.get(kernel, frozenset()) | nodes
+    # Two nodes of the graph that stand for one of the file bear the same name.
+    return {kernel: tuple(dict.fromkeys(names[index] for index in sorted(nodes))) for kernel, nodes in merged.items()}
 
 
 def _reject_leftovers(path: Path, module: tvm.IRModule) -> None:
@@ -68,7 +88,12 @@ def _kernel_passes(lanes: int) -> list[tvm.ir.transform.Pass]:
         transform.LegalizeOps(padded_legalizers(lanes)),
         transform.AnnotateTIROpPattern(),
         transform.FoldConstant(),
-        transform.FuseOps(),
+        transform.DeadCodeElimination(),
+    ]
+
+
+def _fused_passes() -> list[tvm.ir.transform.Pass]:
+    return [
         transform.FuseTIR(),
         transform.DeadCodeElimination(),
         # Marks weights as free to be re-laid out; tuning and scheduling both depend on the mark.

@@ -41,20 +41,26 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """An ONNX file, checked and turned into Relax: ``module["main"]`` takes the inputs in file order."""
+    """An ONNX file, checked and turned into Relax: ``module["main"]`` takes the inputs in file order.
+
+    ``nodes`` are the names of the file's nodes (or of their first outputs, where a node has no name), in order; the
+    variables of ``main`` are named after their node's place in it.
+    """
 
     path: Path
     module: tvm.IRModule
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     onnx_sha256: str
+    nodes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Lowered:
     """A network as fused kernels (TIR PrimFuncs) and a Relax ``main`` that calls them.
 
-    ``kernel_nodes`` names, for every kernel, the ONNX nodes it computes (or their outputs where a node has no name).
+    ``kernel_nodes`` names, for every kernel, the ONNX nodes it computes, in the file's order; where several calls share
+    a kernel, the nodes of all of them. A kernel that merely changes a layout names the nodes it does that for.
     """
 
     module: tvm.IRModule
