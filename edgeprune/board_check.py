@@ -9,7 +9,7 @@ from edgeprune.emulation import Unavailable
 from edgeprune.lowering import tvm_target
 from edgeprune.measuring import open_transport
 from edgeprune.target import Target
-from edgeprune.toolchain import ZigToolchain
+from edgeprune.toolchain import toolchain_for
 
 _PROGRAM = "int main(void) { return 0; }\n"
 _TIMEOUT_S = 60.0
@@ -33,7 +33,7 @@ def check_board(target: Target) -> dict[str, str]:
 def _link(target: Target, scratch: Path) -> Path:
     source, compiled, program = scratch / "main.c", scratch / "main.o", scratch / "trivial"
     source.write_text(_PROGRAM, encoding="utf-8")
-    toolchain = ZigToolchain.for_target(target)
+    toolchain = toolchain_for(target)
     toolchain.compile(source, compiled, ["-O2"])
     toolchain.link_executable([compiled], program, ["-s"])
     return program

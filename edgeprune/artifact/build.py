@@ -27,7 +27,7 @@ from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.program import Program
 from edgeprune.progress import Progress, SilentProgress
 from edgeprune.target import Target
-from edgeprune.toolchain import ZigToolchain, zig_version
+from edgeprune.toolchain import CToolchain, toolchain_for
 
 _BENCH_SOURCES = Path(__file__).parent.parent / "measuring"
 _WIDE_INTEGERS = Path(__file__).parent / "runtime" / "wide_integers.c"
@@ -45,7 +45,7 @@ class _Job:
 
     program: Program
     target: Target
-    toolchain: ZigToolchain
+    toolchain: CToolchain
     model: str
     version: str
     work: Path
@@ -94,7 +94,7 @@ def build_artifact(
     )
     version = f"{installed_version('edgeprune')}+{variant}.{program.onnx_sha256[:12]}"
     with replacing_directory(out_dir) as fresh, tempfile.TemporaryDirectory(prefix="edgeprune-build-") as work:
-        job = _Job(program, target, ZigToolchain.for_target(target), model, version, Path(work), debug)
+        job = _Job(program, target, toolchain_for(target), model, version, Path(work), debug)
         return _build(job, fresh, golden, variant, tuning, progress)
 
 
@@ -136,7 +136,7 @@ def _build(
         tuning=tuning or _no_tuning(job.program),
         golden_records=len(golden.inputs),
         tolerance=golden.tolerance,
-        versions=_versions(),
+        versions=_versions(job.toolchain),
         flags=(*job.compile_flags, *job.link_flags),
         source={"onnx_sha256": job.program.onnx_sha256},
         files=describe_files(out),
@@ -234,11 +234,11 @@ def _cpu_name(target: Target) -> str:
     return str(codegen.llvm_get_system_cpu()) if target.cpu.isa == "native" else target.cpu.name
 
 
-def _versions() -> dict[str, str]:
+def _versions(toolchain: CToolchain) -> dict[str, str]:
     return {
         "edgeprune": installed_version("edgeprune"),
         "tvm": str(tvm.__version__),
         "llvm": str(codegen.llvm_version_major()),
-        "zig": zig_version(),
+        **toolchain.versions(),
         "onnx": installed_version("onnx"),
     }

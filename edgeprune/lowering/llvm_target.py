@@ -9,6 +9,7 @@ import tvm
 from tvm.target import codegen
 
 from edgeprune.errors import UserError
+from edgeprune.lowering.llvm_attributes import check_attributes
 from edgeprune.target import Target
 
 # Vector extensions a virtual machine may hide although LLVM derives them from the CPU's model.
@@ -21,7 +22,7 @@ def tvm_target(target: Target) -> tvm.target.Target:
     Artifacts run one thread, so that ``num-cores`` is 1 whatever the board has.
 
     Raises:
-        UserError: LLVM does not know the CPU's name for its triple, or kernels and linker would disagree on how
+        UserError: LLVM does not know the CPU's name or an attribute for its triple, or kernels and linker would disagree on how
             floats are passed.
     """
     cpu = target.cpu
@@ -29,6 +30,7 @@ def tvm_target(target: Target) -> tvm.target.Target:
         return native_target()
     if not codegen.llvm_is_valid_cpu(cpu.name, cpu.triple):
         raise UserError(f"target {target.name}: cpu.name: LLVM knows no CPU {cpu.name!r} for {cpu.triple}")
+    check_attributes(target)
     _check_float_abi(target)
     description: dict[str, Any] = {"kind": "llvm", "mtriple": cpu.triple, "mcpu": cpu.name, "num-cores": 1}
     if cpu.attributes:

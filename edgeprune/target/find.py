@@ -67,5 +67,12 @@ def _overlay(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in own.items():
         below = merged.get(key)
-        merged[key] = _overlay(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        tables = isinstance(below, dict) and isinstance(value, dict)
+        merged[key] = _overlay_table(key, below, value) if tables else value
     return merged
+
+
+def _overlay_table(key: str, below: Any, own: Any) -> dict[str, Any]:
+    """Another kind of toolchain spells triples and CPUs in its own way: nothing of the one below would fit."""
+    replaces = key == "toolchain" and own.get("kind", "zig") != below.get("kind", "zig") and "kind" in own
+    return dict(own) if replaces else _overlay(below, own)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edgeprune.toml_file import Table
 
@@ -26,9 +26,11 @@ class Cpu(Table):
 
 
 class Core(Table):
-    """One cluster of equal cores.
+    """One cluster of equal cores; where a board has several, the first is the one that code is generated for.
 
-    Peaks are per core: ``flop_per_cycle`` for fp32 (a fused multiply-add counts as two), ``max_mhz`` in MHz.
+    Peaks are per core: ``flop_per_cycle`` for fp32 (a fused multiply-add counts as two), ``max_mhz`` in MHz. Caches
+    are in KiB: the first level's for data of each core, the second level's of each core or, when ``l2_shared``, of the
+    cluster, and the third level's of all cores together.
     """
 
     kind: str
@@ -37,19 +39,52 @@ class Core(Table):
     flop_per_cycle: int | None = Field(default=None, ge=1)
     l1d_kib: int | None = Field(default=None, ge=1)
     l2_kib: int | None = Field(default=None, ge=1)
+    l2_shared: bool | None = None
+    l3_kib: int | None = Field(default=None, ge=1)
+
+
+# Which keys beside kind and triple each kind of toolchain reads, and which of them it cannot do without.
+_TOOLCHAIN_KEYS = {
+    "zig": {"shared_triple", "cpu"},
+    "gcc": {"cpu", "prefix", "path", "sysroot", "options"},
+    "clang": {"cpu", "path", "sysroot", "options"},
+    "ndk": {"cpu", "path", "options"},
+}
+_REQUIRED_TOOLCHAIN_KEYS = {"zig": ("shared_triple", "cpu")}
 
 
 class Toolchain(Table):
-    """Who links for the board. ``triple`` and ``cpu`` are the linker's own spelling of target and core.
+    """Who compiles C and links for the board. ``triple`` and ``cpu`` are the toolchain's own spelling.
 
-    For ``zig`` the triple may carry a libc version (``aarch64-linux-gnu.2.28``); executables are linked static
-    against musl with ``triple``, shared libraries against ``shared_triple``.
+    - ``zig``: the triple may carry a libc version (``aarch64-linux-gnu.2.28``); executables are linked static against
+      musl with ``triple``, shared libraries against ``shared_triple``.
+    - ``gcc``: ``prefix`` stands before every program's name (by default the triple and a dash).
+    - ``clang``: one program for all triples; it brings no libc, ``sysroot`` says where that is.
+    - ``ndk``: Android's; ``path`` is its directory, by default what ``ANDROID_NDK_HOME`` names.
+
+    For ``gcc`` and ``clang``, ``path`` is the directory of the programs when they are not on ``PATH``. ``options`` go
+    to the compiler at every step (``-mfpu=neon-vfpv4``, say).
     """
 
-    kind: Literal["zig"] = "zig"
+    kind: Literal["zig", "gcc", "clang", "ndk"] = "zig"
     triple: str
-    shared_triple: str
-    cpu: str
+    shared_triple: str | None = None
+    cpu: str | None = None
+    prefix: str | None = None
+    path: str | None = None
+    sysroot: str | None = None
+    options: list[str] = []
+
+    @model_validator(mode="after")
+    def _only_keys_of_its_kind(self) -> Toolchain:
+        given = self.model_fields_set - {"kind", "triple"}
+        useless = sorted(given - _TOOLCHAIN_KEYS[self.kind])
+        if useless:
+            raise ValueError(f"{useless[0]} does nothing when kind is {self.kind!r}; remove it")
+        missing = [key for key in _REQUIRED_TOOLCHAIN_KEYS.get(self.kind, ()) if key not in given]
+        if missing:
+            raise ValueError(f"{missing[0]} is required when kind is {self.kind!r}")
+        return self
 
 
 class Emulator(Table):
@@ -60,7 +95,11 @@ class Emulator(Table):
 
 
 class Target(Table):
-    """A board: its CPU, its cores, who links for it, and how a program gets to run on it."""
+    """A board: its CPU, its cores, who links for it, and how a program gets to run on it.
+
+    ``bandwidth_gb_s`` is what the memory interface can move at most, in 10^9 bytes per second for the whole board.
+    Every figure's origin is among ``sources``.
+    """
 
     name: str
     description: str
@@ -70,6 +109,7 @@ class Target(Table):
     transport: Literal["local", "qemu"]
     emulator: Emulator | None = None
     memory_mib: int | None = Field(default=None, ge=1)
+    bandwidth_gb_s: float | None = Field(default=None, gt=0)
     sources: list[str] = []
 
     @property

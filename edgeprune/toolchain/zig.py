@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from edgeprune.cache import cache_directory
-from edgeprune.errors import StageFailure
-from edgeprune.target import Target, Toolchain
-
-_LINES_SHOWN = 8
-# The first link against a libc compiles that libc, which takes a minute on a slow machine.
-_TIMEOUT_SECONDS = 900
+from edgeprune.target import Target
+from edgeprune.toolchain.bionic import STUBS
+from edgeprune.toolchain.process import run_tool
 
 
 @dataclass(frozen=True)
@@ -29,12 +26,13 @@ class ZigToolchain:
 
     @classmethod
     def for_target(cls, target: Target) -> ZigToolchain:
-        """Return the toolchain a target file asks for.
+        """Return the toolchain a target file asks for, whose kind must be zig.
 
         C code for the host is compiled for the baseline CPU: only kernels are worth the newest instructions, and the
         C part stays the same on every machine.
         """
-        settings: Toolchain = target.toolchain
+        settings = target.toolchain
+        assert settings.shared_triple is not None and settings.cpu is not None  # the schema sees to it
         cpu = "baseline" if settings.cpu == "native" else settings.cpu
         return cls(settings.triple, settings.shared_triple, cpu)
 
@@ -52,17 +50,24 @@ class ZigToolchain:
         Raises:
             StageFailure: the linker refused; its last lines are in the message.
         """
-        arguments = ["cc", *self._machine(self.triple), "-static", *flags, *map(str, objects), "-o", str(output)]
-        self._run(f"linking {output.name}", arguments)
+        self._run(
+            f"linking {output.name}",
+            ["cc", *self._machine(self.triple), "-static", *flags, *objects, "-o", output],
+        )
 
     def link_shared(self, objects: Sequence[Path], output: Path, flags: Sequence[str]) -> None:
-        """Link a shared library against the oldest libc that ``shared_triple`` names.
+        """Link a shared library against the oldest libc that ``shared_triple`` names, or against Android's.
 
         Raises:
             StageFailure: the linker refused; its last lines are in the message.
         """
-        arguments = ["cc", *self._machine(self.shared_triple), "-shared", *flags, *map(str, objects), "-o", str(output)]
-        self._run(f"linking {output.name}", arguments)
+        if "android" in self.shared_triple:
+            self._link_for_android(objects, output, flags)
+            return
+        self._run(
+            f"linking {output.name}",
+            ["cc", *self._machine(self.shared_triple), "-shared", *flags, *objects, "-o", output],
+        )
 
     def archive(self, objects: Sequence[Path], output: Path) -> None:
         """Make a static library without timestamps or user ids.
@@ -71,6 +76,33 @@ class ZigToolchain:
             StageFailure: the archiver refused; its last lines are in the message.
         """
         self._run(f"archiving {output.name}", ["ar", "rcsD", output, *objects])
+
+    def versions(self) -> dict[str, str]:
+        """Return zig's version."""
+        return {"zig": zig_version()}
+
+    def _link_for_android(self, objects: Sequence[Path], output: Path, flags: Sequence[str]) -> None:
+        """Link against stand-ins for Android's libraries, which zig does not have.
+
+        The file is the same for every libc: what makes it Android's is which libraries it asks for. ARM's run-time
+        helpers (64-bit division, for one) are in no library of a phone and come from zig, into the file.
+        """
+        machine = [*self._machine(self.triple), "-shared", "-nostdlib"]
+        helpers = ["-rtlib=compiler-rt"] if self.triple.startswith("arm") else []
+        kept = [flag for flag in flags if flag != "-lm"]
+        with tempfile.TemporaryDirectory(prefix="edgeprune-stubs-") as scratch:
+            stubs = [self._stub(name, source, Path(scratch)) for name, source in STUBS.items()]
+            self._run(
+                f"linking {output.name}",
+                ["cc", *machine, *kept, "-Wl,--no-undefined", *objects, *stubs, *helpers, "-o", output],
+            )
+
+    def _stub(self, name: str, source: str, scratch: Path) -> Path:
+        code, library = scratch / f"{name}.c", scratch / f"stub-{name}"
+        code.write_text(source, encoding="utf-8")
+        options = ["-ffreestanding", "-fno-builtin", "-w", "-g0", "-shared", "-nostdlib", f"-Wl,-soname,{name}"]
+        self._run(f"making a stand-in for {name}", ["cc", *self._machine(self.triple), *options, code, "-o", library])
+        return library
 
     def _machine(self, triple: str) -> list[str]:
         return ["-target", triple, f"-mcpu={self.cpu}"]
@@ -87,18 +119,7 @@ def run_zig(what: str, arguments: Sequence[str]) -> str:
     """
     cache_path = str(cache_directory("zig"))
     environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": cache_path, "ZIG_LOCAL_CACHE_DIR": cache_path}
-    command = [sys.executable, "-m", "ziglang", *arguments]
-    try:
-        finished = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise StageFailure(f"{what}: zig did not finish within {_TIMEOUT_SECONDS} s") from None
-    if finished.returncode != 0:
-        lines = [line for line in (finished.stderr or finished.stdout).splitlines() if line.strip()]
-        shown = "\n".join(lines[-_LINES_SHOWN:]) or f"exit code {finished.returncode}"
-        raise StageFailure(f"{what}: zig failed:\n{shown}")
-    return finished.stdout
+    return run_tool("zig", what, [sys.executable, "-m", "ziglang", *arguments], environment)
 
 
 @cache
