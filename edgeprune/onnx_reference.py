@@ -9,6 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from edgeprune.errors import StageFailure
+from edgeprune.golden_inputs import made_inputs
 
 
 def run_onnx(path: Path, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -27,8 +28,8 @@ def run_onnx(path: Path, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([session.run(None, {name: record[np.newaxis]})[0] for record in inputs])
 
 
-def seeded_records(path: Path, *, records: int = 4, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return seeded standard-normal inputs for a float32 file and ONNX Runtime's outputs.
+def made_records(path: Path, *, records: int = 4) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the inputs that `made_inputs` gives for a float32 file, and ONNX Runtime's outputs.
 
     Both have shape ``(records, elements of all tensors concatenated)``: golden records for a network that comes
     without data.
@@ -37,13 +38,13 @@ def seeded_records(path: Path, *, records: int = 4, seed: int = 0) -> tuple[NDAr
         StageFailure: ONNX Runtime refuses the file.
     """
     session = _session(path)
-    generator = np.random.default_rng(seed)
+    sources = session.get_inputs()
+    sizes = [int(np.prod(source.shape)) for source in sources]
     rows_in, rows_out = [], []
-    for _ in range(records):
-        feeds = {
-            source.name: generator.standard_normal(source.shape, dtype=np.float32) for source in session.get_inputs()
-        }
-        rows_in.append(np.concatenate([value.ravel() for value in feeds.values()]))
+    for seed in range(records):
+        rows_in.append(made_inputs(seed, sum(sizes)))
+        pieces = np.split(rows_in[-1], np.cumsum(sizes)[:-1])
+        feeds = {source.name: piece.reshape(source.shape) for source, piece in zip(sources, pieces, strict=True)}
         rows_out.append(np.concatenate([value.ravel() for value in session.run(None, feeds)]))
     return np.stack(rows_in), np.stack(rows_out).astype(np.float32)
 

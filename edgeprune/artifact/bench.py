@@ -8,20 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeprune.errors import UserError
+from edgeprune.golden_inputs import CARRIED_BYTES, is_large, were_made
 from edgeprune.lowering.model import TensorSpec
 
 _MOST_RECORDS = 4
-# What the executable may spend on golden records beyond the first.
-_MOST_BYTES = 32 * 1024
 
 
 @dataclass(frozen=True)
 class GoldenRecords:
-    """Inputs and expected outputs, float32, one row per record: ``(records, elements of all tensors in order)``."""
+    """Inputs and expected outputs, float32, one row per record: ``(records, elements of all tensors in order)``.
+
+    ``made`` says that the executable makes the inputs itself and carries the outputs alone.
+    """
 
     inputs: NDArray[np.float32]
     outputs: NDArray[np.float32]
     tolerance: float
+    made: bool
 
     @classmethod
     def of(
@@ -35,7 +38,8 @@ class GoldenRecords:
     ) -> GoldenRecords:
         """Return as many of the given records as an executable should carry, at least one.
 
-        The first axis of both arrays counts records; the rest is flattened.
+        The first axis of both arrays counts records; the rest is flattened. Inputs that `made_inputs` gave are not
+        carried if they are large.
 
         Raises:
             UserError: the arrays do not fit the network or each other, or hold values that are not finite.
@@ -50,13 +54,15 @@ class GoldenRecords:
             rows[role] = np.ascontiguousarray(array, dtype="<f4").reshape(array.shape[0], elements)
         if len(rows["inputs"]) != len(rows["outputs"]):
             raise UserError(f"golden records: {len(rows['inputs'])} inputs but {len(rows['outputs'])} outputs")
-        record = (rows["inputs"][0].size + rows["outputs"][0].size) * 4
-        kept = max(1, min(_MOST_RECORDS, len(rows["inputs"]), _MOST_BYTES // record))
-        return cls(rows["inputs"][:kept], rows["outputs"][:kept], tolerance)
+        input_elements, output_elements = rows["inputs"].shape[1], rows["outputs"].shape[1]
+        made = is_large(input_elements, output_elements) and were_made(rows["inputs"])
+        record = (output_elements if made else input_elements + output_elements) * 4
+        kept = max(1, min(_MOST_RECORDS, len(rows["inputs"]), CARRIED_BYTES // record))
+        return cls(rows["inputs"][:kept], rows["outputs"][:kept], tolerance, made)
 
     def blob(self) -> bytes:
-        """Return all records' inputs, then all records' outputs."""
-        return self.inputs.tobytes() + self.outputs.tobytes()
+        """Return what the executable carries: all records' inputs, unless they are made, then all records' outputs."""
+        return (b"" if self.made else self.inputs.tobytes()) + self.outputs.tobytes()
 
 
 def render_bench_model(
@@ -69,7 +75,7 @@ def render_bench_model(
 ) -> str:
     """Return ``bench_model.c``: the description that the benchmark's main reads."""
     input_row, output_row = golden.inputs.shape[1], golden.outputs.shape[1]
-    outputs_start = golden.inputs.size
+    outputs_start = 0 if golden.made else golden.inputs.size
     records = range(len(golden.inputs))
     arguments = [f"inputs[{index}]" for index in range(len(inputs))]
     arguments += [f"outputs[{index}]" for index in range(len(outputs))]
@@ -82,7 +88,7 @@ def render_bench_model(
             "",
             _sizes("input_elements", inputs),
             _sizes("output_elements", outputs),
-            _rows("golden_inputs", model, [record * input_row for record in records]),
+            *([] if golden.made else [_rows("golden_inputs", model, [record * input_row for record in records])]),
             _rows("golden_outputs", model, [outputs_start + record * output_row for record in records]),
             "",
             "static int run(void *arena, const float *const *inputs, float *const *outputs) {",
@@ -92,7 +98,8 @@ def render_bench_model(
             "const struct edgeprune_bench_model edgeprune_bench_model = {",
             f'    "{model}", "{version}", {model.upper()}_ARENA_BYTES,',
             f"    {len(inputs)}, {len(outputs)}, input_elements, output_elements,",
-            f"    {len(golden.inputs)}, golden_inputs, golden_outputs, {golden.tolerance:.9e}f, run,",
+            f"    {len(golden.inputs)}, {'NULL' if golden.made else 'golden_inputs'}, golden_outputs,",
+            f"    {golden.tolerance:.9e}f, run,",
             "};",
             "",
         ]

@@ -34,7 +34,7 @@ def command(
       edgeprune build model.onnx --target rpi3 --out artifacts/rpi3
     """
     target = find_target(target_name)
-    from edgeprune.onnx_reference import seeded_records
+    from edgeprune.onnx_reference import made_records
     from edgeprune.stages.build import build
     from edgeprune.stages.lower import lower
 
@@ -45,7 +45,7 @@ def command(
         console_progress() as progress,
     ):
         lower(network, target, Path(scratch), progress)
-        golden = seeded_records(network)
+        golden = made_records(network)
         manifest = build(Path(scratch), tuned, golden, target, "onnx", model, partial, progress)
     if as_json:
         print_json({"directory": str(out), "files": {entry: file.bytes for entry, file in manifest.files.items()}})

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "bench_environment.h"
+#include "bench_inputs.h"
 #include "bench_json.h"
 #include "bench_model.h"
 
@@ -101,6 +102,17 @@ static void set_inputs(const float *record) {
     }
 }
 
+static void set_golden_inputs(int golden) {
+    uint32_t element = 0;
+    if (model->golden_inputs) {
+        set_inputs(model->golden_inputs[golden]);
+        return;
+    }
+    for (int index = 0; index < model->inputs; index++)
+        for (size_t place = 0; place < model->input_elements[index]; place++)
+            memory.inputs[index][place] = made_input((uint32_t)golden, element++);
+}
+
 static int infer(void) {
     return model->run(memory.arena, (const float *const *)memory.inputs, memory.outputs);
 }
@@ -148,7 +160,7 @@ static int check_golden(void) {
     check.passed = 1;
     for (int golden = 0; golden < model->golden_count; golden++) {
         int status;
-        set_inputs(model->golden_inputs[golden]);
+        set_golden_inputs(golden);
         status = infer();
         if (status != 0) return model_failed(status);
         compare_record(golden);
@@ -214,7 +226,7 @@ static int run_region(void) {
 
 static int measure(void) {
     int status;
-    if (model->golden_count > 0) set_inputs(model->golden_inputs[0]);
+    if (model->golden_count > 0) set_golden_inputs(0);
     for (uint64_t run = 0; run < options.warmup; run++)
         if ((status = infer()) != 0) return model_failed(status);
     return options.region ? run_region() : time_inferences();

@@ -6,7 +6,8 @@
 
 /*
  * All tensors are dense float32. `input_elements` and `output_elements` hold one count per tensor.
- * `golden_inputs[g]` are all inputs of golden record g, concatenated; `golden_outputs[g]` likewise.
+ * `golden_inputs[g]` are all inputs of golden record g, concatenated; `golden_outputs[g]` likewise. Where
+ * `golden_inputs` is NULL, record g is made from the seed g (bench_inputs.h).
  * A golden record passes when max|computed - golden| <= golden_tolerance * max|golden|.
  * `run` returns 0, or an error code of the artifact; the arena and every tensor it gets are 64-byte aligned.
  */

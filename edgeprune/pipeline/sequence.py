@@ -88,7 +88,7 @@ def export_stage(run: Run) -> Stage:
     settings = recipe_facts(run.recipe, "model", "data", "export") | {"golden": run.recipe.measure.golden}
     settings |= package_versions("torch", "onnx", "onnxscript", "onnxruntime")
     inputs = {"train": run.root / "train" / "model.safetensors", "compact": run.root / "compact"}
-    code = ("stages/export", "stages/network", "exporting", "onnx_reference", "models", "data")
+    code = ("stages/export", "stages/network", "exporting", "onnx_reference", "golden_inputs", "models", "data")
     return Stage("export", work, inputs=inputs, settings=settings, code=code)
 
 
@@ -129,15 +129,15 @@ def build_stage(run: Run, target: Target, variant: Variant) -> Stage:
 
     def work(out: Path, progress: Progress) -> None:
         from edgeprune.stages.build import build
-        from edgeprune.stages.golden import load_golden
+        from edgeprune.stages.golden import built_in_records, load_golden
 
-        records = load_golden(golden)
-        build(lowered, tuned, (records["inputs"], records[variant]), target, variant, run.model_name, out, progress)
+        records = built_in_records(load_golden(golden), variant)
+        build(lowered, tuned, records, target, variant, run.model_name, out, progress)
 
     inputs = {"lower": lowered, "tune": tuned, "golden": golden}
     settings = target.model_dump(mode="json", include={"cpu", "toolchain", "memory_mib"})
     settings |= {"model": run.model_name} | package_versions("ziglang", *_TVM_PACKAGES)
-    code = ("lowering", "artifact", "toolchain", "measuring", "stages/build")
+    code = ("lowering", "artifact", "toolchain", "measuring", "golden_inputs", "stages/build", "stages/golden")
     return Stage(f"build/{target.name}/{variant}", work, inputs=inputs, settings=settings, code=code)
 
 

@@ -12,13 +12,14 @@ from torch import nn
 
 from edgeprune.data import load_splits
 from edgeprune.exporting import export_onnx
-from edgeprune.onnx_reference import run_onnx
+from edgeprune.golden_inputs import is_large
+from edgeprune.onnx_reference import made_records, run_onnx
 from edgeprune.parity import Parity, compare
 from edgeprune.pipeline.stage import write_json
 from edgeprune.progress import Progress
 from edgeprune.recipe import Recipe
 from edgeprune.stages.compact import load_compact
-from edgeprune.stages.golden import GOLDEN, TOLERANCE
+from edgeprune.stages.golden import GOLDEN, MADE, TOLERANCE
 from edgeprune.stages.network import build_network, example_input, load_weights
 from edgeprune.stages.train import WEIGHTS
 from edgeprune.stages.variant import Variant
@@ -40,6 +41,8 @@ def export(recipe: Recipe, trained: Path, compacted: Path, out: Path, progress: 
         path = out / f"{variant}.onnx"
         export_onnx(network, example_input(recipe.model), path, opset=recipe.export.opset)
         golden[variant] = run_onnx(path, inputs)
+        if is_large(inputs[0].size, golden[variant][0].size):
+            golden[MADE], golden[f"{MADE}.{variant}"] = made_records(path)
         parity.append(_check(network, inputs, golden[variant], variant))
         progress.advance(f"{variant}.onnx, {path.stat().st_size:,} bytes, {parity[-1].relative_error:.1e} off torch")
     save_file(golden, out / GOLDEN)

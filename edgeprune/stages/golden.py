@@ -8,11 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from edgeprune.stages.variant import Variant
+
 GOLDEN = "golden.safetensors"
+MADE = "made"
 TOLERANCE = 1e-4
 """Largest relative error at the borders torch | ONNX Runtime | kernels | board, float32 throughout."""
 
 
 def load_golden(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Return ``inputs`` ``(N, *input)`` and each variant's outputs ``(N, *output)``."""
+    """Return ``inputs`` ``(N, *input)`` and each variant's outputs ``(N, *output)``.
+
+    Where a record is too large for an executable to carry, there are also ``made`` inputs ``(N, elements)`` and each
+    variant's outputs of these, ``made.<variant>``.
+    """
     return load_file(path)
+
+
+def built_in_records(
+    records: dict[str, NDArray[np.float32]], variant: Variant
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return inputs and outputs of the records that ``variant``'s executable checks itself with."""
+    if MADE in records:
+        return records[MADE], records[f"{MADE}.{variant}"]
+    return records["inputs"], records[variant]
