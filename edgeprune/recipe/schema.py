@@ -89,6 +89,12 @@ class Train(Table):
     augment_shift: int = Field(default=0, ge=0)
     fit: CallableSpec | None = None
 
+    @model_validator(mode="after")
+    def _momentum_is_sgds(self) -> Train:
+        if self.optimizer == "adam" and "momentum" in self.model_fields_set:
+            raise ValueError("momentum does nothing when optimizer is 'adam'; remove it")
+        return self
+
 
 class Override(Table):
     """A different amount for the layers whose dotted name matches the shell pattern."""
@@ -115,6 +121,16 @@ class Prune(Table):
     min_channels: int = Field(default=1, ge=1)
     exclude: list[str] = []
     override: list[Override] = []
+
+    @model_validator(mode="after")
+    def _every_key_does_something(self) -> Prune:
+        if self.granularity == "weight":
+            for key in ("round_to", "min_channels", "unit"):
+                if key in self.model_fields_set:
+                    raise ValueError(f"{key} does nothing when granularity is 'weight'; remove it")
+        if self.schedule == "one-shot" and "rounds" in self.model_fields_set and self.rounds != 1:
+            raise ValueError("rounds is 1 when schedule is 'one-shot'; remove it")
+        return self
 
 
 class Retrain(Train):

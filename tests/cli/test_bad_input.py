@@ -80,6 +80,21 @@ def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
             "prune.round_to: input should be greater than or equal to 1, not 0",
         ),
         ("[prune]\namount = 0.5\n", "", "prune: this key is required"),
+        (
+            "amount = 0.5",
+            'amount = 0.5\ngranularity = "weight"\nround_to = 4',
+            "prune: round_to does nothing when granularity is 'weight'; remove it",
+        ),
+        (
+            "amount = 0.5",
+            'amount = 0.5\nschedule = "one-shot"\nrounds = 3',
+            "prune: rounds is 1 when schedule is 'one-shot'; remove it",
+        ),
+        (
+            "[train]\nepochs = 1",
+            '[train]\nepochs = 1\noptimizer = "adam"\nmomentum = 0.5',
+            "train: momentum does nothing when optimizer is 'adam'; remove it",
+        ),
         ('name = "tiny"\n', "", "name: this key is required"),
         ('name = "tiny"', 'name = "Tiny Net"', "name: lower-case letters, digits and dashes only, not 'Tiny Net'"),
         (
