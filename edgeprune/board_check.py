@@ -19,13 +19,14 @@ def check_board(target: Target) -> dict[str, str]:
     """Return what was found for code generation, linking, and running a trivial program, in this order.
 
     Raises:
-        UserError: LLVM does not know the CPU.
+        UserError: LLVM does not know the CPU or an attribute, or the toolchain is not on this machine.
         StageFailure: the linker refuses the target.
     """
     found = {"compiler": str(tvm_target(target).attrs["mcpu"])}
     with tempfile.TemporaryDirectory(prefix="edgeprune-") as scratch:
         program = _link(target, Path(scratch))
-        found["linker"] = target.toolchain.triple
+        versions = toolchain_for(target).versions()
+        found["linker"] = f"{target.toolchain.triple} by {', '.join(' '.join(pair) for pair in versions.items())}"
         found["running"] = _run(target, program)
     return found
 

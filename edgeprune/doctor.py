@@ -16,9 +16,9 @@ from packaging.requirements import Requirement
 
 from edgeprune.cache import cache_directory
 from edgeprune.emulation import Unavailable, build_plugin, find_qemu
-from edgeprune.errors import StageFailure
-from edgeprune.target import find_target
-from edgeprune.toolchain import ZigToolchain
+from edgeprune.errors import StageFailure, UserError
+from edgeprune.target import find_target, list_targets
+from edgeprune.toolchain import CToolchain, ZigToolchain, toolchain_for
 
 State = Literal["ok", "absent", "clash"]
 
@@ -72,7 +72,7 @@ def examine(*, deep: bool = False) -> Diagnosis:
 
     Never raises for what is missing: that is what the rows are for. Shallow takes well under a second.
     """
-    rows = [*_python(), *_packages(), _zig(), *_emulators(deep=deep), *_programs(), *_machine()]
+    rows = [*_python(), *_packages(), _zig(), *_own_toolchains(), *_emulators(deep=deep), *_programs(), *_machine()]
     if deep:
         rows += [*_links(), _tvm_backends()]
     return Diagnosis(tuple(rows))
@@ -129,6 +129,21 @@ def _zig() -> Row:
     return Row("zig toolchain", "ok", f"{found} (links for every target)")
 
 
+def _own_toolchains() -> Iterator[Row]:
+    """One row for every board whose target file asks for another compiler than zig."""
+    for name in list_targets():
+        row = f"toolchain of {name}"
+        try:
+            target = find_target(name)
+            if target.toolchain.kind == "zig":
+                continue
+            versions = toolchain_for(target).versions()
+        except (UserError, StageFailure) as error:
+            yield Row(row, "absent", str(error), f"edgeprune targets check {name}", required=False)
+        else:
+            yield Row(row, "ok", f"{target.toolchain.kind}: {', '.join(versions.values())}", required=False)
+
+
 def _links() -> Iterator[Row]:
     """Really link; the first time per target builds its C library, which takes up to a minute."""
     for name in _LINKED_TARGETS:
@@ -139,7 +154,7 @@ def _links() -> Iterator[Row]:
             yield Row(f"link for {name}", "ok", "a static program links")
 
 
-def _link_trivial(toolchain: ZigToolchain) -> str:
+def _link_trivial(toolchain: CToolchain) -> str:
     """Return the complaint, empty if all went well."""
     with tempfile.TemporaryDirectory() as scratch:
         source, compiled, program = (Path(scratch) / name for name in ("main.c", "main.o", "main"))

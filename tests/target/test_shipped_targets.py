@@ -12,6 +12,7 @@ from edgeprune.errors import UserError
 from edgeprune.lowering import tvm_target
 from edgeprune.shipped import shipped_directory
 from edgeprune.target import Target, find_target
+from edgeprune.toolchain import zig_version
 
 NAMES = sorted(path.stem for path in shipped_directory("targets").glob("*.toml"))
 WANTED = {
@@ -107,5 +108,5 @@ def test_the_linker_accepts_it_and_the_program_runs(name: str) -> None:
     if target.emulator is not None and isinstance(find_qemu(target.emulator.program), Unavailable):
         pytest.skip("no emulator here")
     findings = check_board(target)
-    assert findings["linker"] == target.toolchain.triple
+    assert findings["linker"] == f"{target.toolchain.triple} by zig {zig_version()}"
     assert findings["running"] == f"over {target.transport}, exit code 0"
