@@ -20,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from edgeprune.data import load_splits
@@ -104,6 +105,7 @@ def _study(recipe: Recipe, pairs: Sequence[Pair], options: argparse.Namespace) -
         "command": f"python tools/study_lenet5.py --recipe {options.recipe} --seeds {seeds} --json {options.json}",
         "versions": {name: version(name) for name in ("edgeprune", "torch", "numpy")}
         | {"python": platform.python_version()},
+        "threads": torch.get_num_threads(),
         "protocol": "validation chose the recipe; the test split was read once, after all networks were finished; "
         "the dense network is the one the pruned network started from, without the retraining epochs",
         "seeds": rows,
