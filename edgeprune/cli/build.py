@@ -21,13 +21,30 @@ from edgeprune.target import find_target
     "--tuned", type=click.Path(path_type=Path), metavar="DIR", help="What `tune` wrote for this file and board."
 )
 @click.option("--name", metavar="NAME", help="Prefix of every C name [the file's name].")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["artifact", "relax-vm"]),
+    default="artifact",
+    show_default=True,
+    help="Files that need no runtime, or a library for TVM's own runtime.",
+)
 @new_directory_option
 @force_option
 @json_option
 def command(
-    network: Path, target_name: str, tuned: Path | None, name: str | None, out: Path, force: bool, as_json: bool
+    network: Path,
+    target_name: str,
+    tuned: Path | None,
+    name: str | None,
+    form: str,
+    out: Path,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Compile an ONNX file for a board: library, header, shared library, self-checking executable, manifest.
+
+    With --format relax-vm the kernels are the same, in one library that TVM's runtime loads, also over RPC.
 
     \b
     Example:
@@ -35,7 +52,6 @@ def command(
     """
     target = find_target(target_name)
     from edgeprune.onnx_reference import made_records
-    from edgeprune.stages.build import build
     from edgeprune.stages.lower import lower
 
     model = name or re.sub(r"[^a-z0-9]+", "_", network.stem.lower()).strip("_") or "model"
@@ -44,12 +60,22 @@ def command(
         tempfile.TemporaryDirectory(prefix="edgeprune-") as scratch,
         console_progress() as progress,
     ):
-        lower(network, target, Path(scratch), progress)
+        lowered = Path(scratch)
+        lower(network, target, lowered, progress)
         golden = made_records(network)
-        manifest = build(Path(scratch), tuned, golden, target, "onnx", model, partial, progress)
+        if form == "relax-vm":
+            from edgeprune.stages.build_vm import build_vm
+
+            build_vm(lowered, tuned, golden, target, model, partial, progress)
+        else:
+            from edgeprune.stages.build import build
+
+            manifest = build(lowered, tuned, golden, target, "onnx", model, partial, progress)
+    sizes = {path.name: path.stat().st_size for path in sorted(out.iterdir()) if path.suffix != ".json"}
     if as_json:
-        print_json({"directory": str(out), "files": {entry: file.bytes for entry, file in manifest.files.items()}})
+        print_json({"directory": str(out), "files": sizes})
         return
-    for entry, file in sorted(manifest.files.items()):
-        click.echo(f"{file.bytes:>10,}  {out / entry}")
-    click.echo(f"arena {manifest.arena_bytes:,} bytes, weights {manifest.weight_bytes:,} bytes")
+    for entry, size in sizes.items():
+        click.echo(f"{size:>10,}  {out / entry}")
+    if form == "artifact":
+        click.echo(f"arena {manifest.arena_bytes:,} bytes, weights {manifest.weight_bytes:,} bytes")

@@ -94,7 +94,7 @@ class ZigToolchain:
             stubs = [self._stub(name, source, Path(scratch)) for name, source in STUBS.items()]
             self._run(
                 f"linking {output.name}",
-                ["cc", *machine, *kept, "-Wl,--no-undefined", *objects, *stubs, *helpers, "-o", output],
+                ["cc", *machine, "-Wl,--no-undefined", *kept, *objects, *stubs, *helpers, "-o", output],
             )
 
     def _stub(self, name: str, source: str, scratch: Path) -> Path:

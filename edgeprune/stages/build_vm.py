@@ -1,0 +1,31 @@
+"""Build for TVM's own runtime: a lowered network and its tuning records to a shared library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeprune.lowering import Lowered, schedule
+from edgeprune.progress import Progress
+from edgeprune.stages.golden import TOLERANCE
+from edgeprune.stages.tune import RECORDS
+from edgeprune.target import Target
+from edgeprune.vm_export import VmManifest, export_vm
+
+
+def build_vm(
+    lowered_in: Path,
+    tuned: Path | None,
+    golden: tuple[NDArray[np.float32], NDArray[np.float32]],
+    target: Target,
+    model: str,
+    out: Path,
+    progress: Progress,
+) -> VmManifest:
+    """Write the library and its description to ``out``; without ``tuned`` every kernel gets its default schedule."""
+    records = tuned / RECORDS if tuned is not None else None
+    scheduled = schedule(Lowered.load(lowered_in), target, records, progress=progress)
+    progress.stage("exporting for TVM's runtime", None)
+    return export_vm(scheduled, target, out, model=model, golden=golden, tolerance=TOLERANCE)
