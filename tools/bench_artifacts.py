@@ -1,0 +1,201 @@
+"""Sizes, memory and agreement of the reference networks' artifacts, for every kind of ARM core.
+
+    python tools/bench_artifacts.py --json artifacts.json [--quick] [--markdown docs/artifacts.md]
+
+Every artifact is built with default schedules and checked in the emulator with its board's CPU enforced; where there
+is no emulator its row says so. `--quick` leaves out MobileNetV2. Nothing here is a latency.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from reference_networks import REFERENCES, Reference, build
+
+from edgeprune.artifact import build_artifact
+from edgeprune.emulation import Unavailable
+from edgeprune.exporting import export_onnx
+from edgeprune.lowering import lower, read_program, schedule
+from edgeprune.measuring.bench_run import read_bench_run
+from edgeprune.measuring.open_transport import open_transport
+from edgeprune.onnx_reference import made_records
+from edgeprune.target import Target, find_target
+
+TARGETS = ("rpi3", "rpi4", "rpi5", "cortex-a7", "armv7")
+LARGE = "mobilenet-v2"
+MODEL = "model"
+_SECONDS_IN_EMULATOR = 600.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network on one board. ``not_run`` says why the executable was not run, if it was not; sizes in bytes."""
+
+    network: str
+    target: str
+    isa: str
+    emulated_cpu: str
+    executable_bytes: int
+    weight_bytes: int
+    overhead_bytes: int
+    allowed_overhead_bytes: int
+    code_bytes: int
+    arena_bytes: int
+    arena_bound_bytes: int
+    kernels: int
+    max_relative_error: float | None
+    not_run: str | None
+    build_seconds: float
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build and run everything; return 1 if a row misses what it should reach."""
+    options = _options(arguments)
+    targets = [find_target(name) for name in options.targets]
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="edgeprune-bench-") as scratch:
+        for reference in REFERENCES:
+            if reference.name not in options.networks or (options.quick and reference.name == LARGE):
+                continue
+            weights = options.mobilenet_v2_weights if reference.name == LARGE else None
+            path = Path(scratch) / f"{reference.name}.onnx"
+            network = build(reference, weights=weights)
+            export_onnx(network, torch.zeros(1, *reference.input_shape), path)
+            golden = made_records(path)
+            for target in targets:
+                rows.append(_row(reference, path, golden, target, Path(scratch) / target.name))
+                print(_in_words(rows[-1]), flush=True)
+    document = _document(rows, options)
+    options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    if options.markdown is not None:
+        options.markdown.write_text(_markdown(document), encoding="utf-8")
+    missed = [complaint for row in rows for complaint in _complaints(row)]
+    print("\n".join(missed), file=sys.stderr)
+    return 1 if missed else 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, required=True, help="where the rows go")
+    parser.add_argument("--markdown", type=Path, help="where a page with the table goes")
+    parser.add_argument("--quick", action="store_true", help=f"without {LARGE}")
+    names = [reference.name for reference in REFERENCES]
+    parser.add_argument("--networks", nargs="+", choices=names, default=names)
+    parser.add_argument("--targets", nargs="+", default=TARGETS)
+    parser.add_argument("--mobilenet-v2-weights", type=Path, help="torchvision's mobilenet_v2 state dict")
+    return parser.parse_args(arguments)
+
+
+def _row(reference: Reference, path: Path, golden: Any, target: Target, out: Path) -> Row:
+    start = time.monotonic()
+    program = read_program(schedule(lower(path, target), target))
+    manifest = build_artifact(
+        program, target, out, model=MODEL, variant="onnx", golden_inputs=golden[0], golden_outputs=golden[1]
+    )
+    seconds = time.monotonic() - start
+    error, not_run = _check(out, target)
+    executable = manifest.files[f"{MODEL}-bench"].bytes
+    return Row(
+        network=reference.name,
+        target=target.name,
+        isa=target.cpu.isa,
+        emulated_cpu=target.emulator.cpu if target.emulator is not None else "",
+        executable_bytes=executable,
+        weight_bytes=manifest.weight_bytes,
+        overhead_bytes=executable - manifest.weight_bytes,
+        allowed_overhead_bytes=reference.overhead_bytes,
+        code_bytes=manifest.code_bytes,
+        arena_bytes=manifest.arena_bytes,
+        arena_bound_bytes=manifest.arena_bound_bytes,
+        kernels=len(manifest.kernels),
+        max_relative_error=error,
+        not_run=not_run,
+        build_seconds=round(seconds, 1),
+    )
+
+
+def _check(directory: Path, target: Target) -> tuple[float | None, str | None]:
+    board = open_transport(target)
+    if isinstance(board, Unavailable):
+        return None, f"{board.reason}; {board.mend}"
+    with board:
+        done = board.run([board.push(directory / f"{MODEL}-bench"), "--check-only"], timeout=_SECONDS_IN_EMULATOR)
+    return read_bench_run(done, f"{directory.name} on {target.name}").check.max_relative_error, None
+
+
+def _complaints(row: Row) -> list[str]:
+    found = []
+    where = f"{row.network} on {row.target}"
+    if row.overhead_bytes > row.allowed_overhead_bytes:
+        found.append(
+            f"{where}: {row.overhead_bytes:,} bytes beyond its weights, allowed {row.allowed_overhead_bytes:,}"
+        )
+    if row.arena_bytes > 1.1 * row.arena_bound_bytes:
+        found.append(f"{where}: arena {row.arena_bytes:,} bytes, more than 10 % above its bound")
+    return found
+
+
+def _in_words(row: Row) -> str:
+    outcome = row.not_run or f"{row.max_relative_error:.1e} off"
+    return (
+        f"{row.network} on {row.target}: weights + {row.overhead_bytes / 1024:.1f} KiB, arena {row.arena_bytes:,}, "
+        f"{outcome}, built in {row.build_seconds} s"
+    )
+
+
+def _document(rows: list[Row], options: argparse.Namespace) -> dict[str, Any]:
+    versions = {name: version(name) for name in ("edgeprune", "torch", "onnxruntime", "apache-tvm", "ziglang")}
+    real = options.mobilenet_v2_weights is not None and any(row.network == LARGE for row in rows)
+    return {
+        "tool": "bench_artifacts",
+        "versions": versions,
+        "weights": {LARGE: "torchvision, ImageNet" if real else "seeded"},
+        "rows": [asdict(row) for row in rows],
+    }
+
+
+def _markdown(document: dict[str, Any]) -> str:
+    lines = [
+        "# What artifacts weigh",
+        "",
+        "Every number here comes from",
+        "",
+        "    python tools/bench_artifacts.py --json artifacts.json --markdown docs/artifacts.md",
+        "",
+        "with default schedules, no tuning. Weights are seeded random ones"
+        + (", MobileNetV2's are torchvision's for ImageNet" if "torchvision" in document["weights"][LARGE] else "")
+        + ". The error is the largest difference from ONNX Runtime over the largest output, in QEMU with the core",
+        "enforced. *Over weights* is what the static self-checking executable has beyond its weights: code, libc,",
+        "golden outputs. *Bound* is the least arena that any placement of the intermediate tensors could have.",
+        "",
+        "| network | core | executable | over weights | library code | arena | over bound | error |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in document["rows"]:
+        error = "not run" if row["max_relative_error"] is None else f"{row['max_relative_error']:.1e}"
+        above = 100 * (row["arena_bytes"] / row["arena_bound_bytes"] - 1)
+        lines.append(
+            f"| {row['network']} | {row['emulated_cpu'] or row['target']} | {_kib(row['executable_bytes'])} "
+            f"| {_kib(row['overhead_bytes'])} | {_kib(row['code_bytes'])} | {_kib(row['arena_bytes'])} "
+            f"| {above:.1f} % | {error} |"
+        )
+    versions = ", ".join(f"{name} {number}" for name, number in document["versions"].items())
+    return "\n".join([*lines, "", f"Made with {versions}.", ""])
+
+
+def _kib(count: int) -> str:
+    return f"{count / 1024:,.1f} KiB"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
