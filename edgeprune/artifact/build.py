@@ -140,6 +140,7 @@ def _build(
         flags=(*job.compile_flags, *job.link_flags),
         source={"onnx_sha256": job.program.onnx_sha256},
         files=describe_files(out),
+        precision=job.target.cpu.precision,
     )
     manifest.write(out)
     return manifest

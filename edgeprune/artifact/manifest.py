@@ -37,7 +37,8 @@ class Manifest:
     """The content of ``manifest.json``. Sizes are in bytes.
 
     ``code_bytes`` are the executable sections of the static library, ``arena_bound_bytes`` the least arena that any
-    placement of buffers could reach, ``tuning`` holds records, hits, kernels and the database's SHA-256.
+    placement of buffers could reach, ``tuning`` holds records, hits, kernels and the database's SHA-256,
+    ``precision`` is what weights and intermediate values are kept in.
     """
 
     model: str
@@ -61,6 +62,7 @@ class Manifest:
     flags: tuple[str, ...]
     source: dict[str, str]
     files: dict[str, FileEntry]
+    precision: str = "float32"
 
     def write(self, directory: Path) -> None:
         """Write ``manifest.json`` into ``directory``."""

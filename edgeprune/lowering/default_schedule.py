@@ -42,6 +42,7 @@ def default_schedule(function: tirx.PrimFunc, target: tvm.target.Target) -> tirx
     nest = _single_reduction(inlined)
     chosen = inlined
     if nest is not None:
+        unit = unit.holding(str(inlined.get(nest.block).writes[0].source.dtype))
         tile = choose_tile(nest.pixels, nest.channels_per_group, unit, multiplies=nest.multiplies)
         chosen = (_tiled(inlined, tile) if tile is not None else _by_rows(inlined)) or inlined
     return chosen.mod["main"].with_attrs(dict(function.attrs))

@@ -33,11 +33,16 @@ def _reshaped(call: relax.Call, value: Array) -> Array:
     return value.reshape([int(extent) for extent in call.ty.shape])
 
 
+def _converted(call: relax.Call, value: Array) -> Array:
+    return value.astype(str(call.ty.dtype))
+
+
 _RULES: dict[str, Callable[[relax.Call, Array], Array]] = {
     "relax.permute_dims": _transposed,
     "relax.reshape": _reshaped,
     "relax.expand_dims": _reshaped,
     "relax.squeeze": _reshaped,
+    "relax.astype": _converted,
 }
 
 

@@ -54,7 +54,7 @@ def _matmul(lanes: int, builder: relax.BlockBuilder, call: relax.Call) -> relax.
 
 
 def _is_odd(builder: relax.BlockBuilder, weight: relax.Expr, lanes: int) -> bool:
-    if weight.ty.dtype != "float32" or int(weight.ty.shape[-1]) % lanes == 0:
+    if weight.ty.dtype not in ("float32", "float16") or int(weight.ty.shape[-1]) % lanes == 0:
         return False
     return _is_known(builder, weight)
 

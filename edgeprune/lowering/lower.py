@@ -10,6 +10,7 @@ from tvm.relax import transform
 
 from edgeprune.errors import StageFailure, UserError
 from edgeprune.lowering.fold import fold_layouts
+from edgeprune.lowering.half import half_passes
 from edgeprune.lowering.import_onnx import import_onnx
 from edgeprune.lowering.legalize import padded_legalizers
 from edgeprune.lowering.llvm_target import tvm_target
@@ -33,10 +34,11 @@ def lower(path: Path, target: Target) -> Lowered:
     """
     imported = import_onnx(path)
     compiled_for = tvm_target(target)
-    lanes = VectorUnit.of(compiled_for).lanes[0]
+    lanes = VectorUnit.of(compiled_for).holding(target.cpu.precision).lanes[0]
+    passes = [*_layout_passes(), *half_passes(target)]
     try:
         with compiled_for:
-            channels_last = tvm.ir.transform.Sequential(_layout_passes())(spell_out_scalars(imported.module))
+            channels_last = tvm.ir.transform.Sequential(passes)(spell_out_scalars(imported.module))
             unfused = tvm.ir.transform.Sequential(_kernel_passes(lanes))(fold_layouts(channels_last))
             grouped = transform.FuseOps()(unfused)
             module = tvm.ir.transform.Sequential(_fused_passes())(grouped)

@@ -27,6 +27,12 @@ class VectorUnit:
             return cls(lanes=(4,), sums=10)
         return cls(lanes=(8, 4), sums=12)
 
+    def holding(self, dtype: str) -> VectorUnit:
+        """Return the unit as it is for ``dtype``: a register holds twice as many in float16."""
+        if dtype != "float16":
+            return self
+        return VectorUnit(lanes=tuple(sorted({2 * self.lanes[0], *self.lanes}, reverse=True)), sums=self.sums)
+
 
 @dataclass(frozen=True)
 class RegisterTile:

@@ -12,7 +12,7 @@ from edgeprune.artifact import Manifest, build_artifact
 from edgeprune.lowering import Lowered, read_program, schedule
 from edgeprune.pipeline.content_hash import hash_json, hash_tree
 from edgeprune.progress import Progress
-from edgeprune.stages.golden import TOLERANCE
+from edgeprune.stages.golden import tolerance_on
 from edgeprune.stages.tune import RECORDS, RESULT
 from edgeprune.target import Target
 
@@ -45,7 +45,7 @@ def build(
         variant=variant,
         golden_inputs=golden[0],
         golden_outputs=golden[1],
-        tolerance=TOLERANCE,
+        tolerance=tolerance_on(target),
         tuning=_tuning(tuned, program.tuned),
         progress=progress,
     )

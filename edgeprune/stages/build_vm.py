@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgeprune.lowering import Lowered, schedule
 from edgeprune.progress import Progress
-from edgeprune.stages.golden import TOLERANCE
+from edgeprune.stages.golden import tolerance_on
 from edgeprune.stages.tune import RECORDS
 from edgeprune.target import Target
 from edgeprune.vm_export import VmManifest, export_vm
@@ -28,4 +28,4 @@ def build_vm(
     records = tuned / RECORDS if tuned is not None else None
     scheduled = schedule(Lowered.load(lowered_in), target, records, progress=progress)
     progress.stage("exporting for TVM's runtime", None)
-    return export_vm(scheduled, target, out, model=model, golden=golden, tolerance=TOLERANCE)
+    return export_vm(scheduled, target, out, model=model, golden=golden, tolerance=tolerance_on(target))

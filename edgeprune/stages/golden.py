@@ -9,11 +9,19 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from edgeprune.stages.variant import Variant
+from edgeprune.target import Target
 
 GOLDEN = "golden.safetensors"
 MADE = "made"
 TOLERANCE = 1e-4
 """Largest relative error at the borders torch | ONNX Runtime | kernels | board, float32 throughout."""
+HALF_TOLERANCE = 2e-2
+"""The same for a board that computes in float16: 11 significant bits, and sums of thousands of products in them."""
+
+
+def tolerance_on(target: Target) -> float:
+    """Return the largest relative error that a binary of ``target``'s precision may have against ONNX Runtime."""
+    return TOLERANCE if target.cpu.precision == "float32" else HALF_TOLERANCE
 
 
 def load_golden(path: Path) -> dict[str, NDArray[np.float32]]:

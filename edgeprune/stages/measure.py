@@ -12,7 +12,7 @@ from edgeprune.parity import compare
 from edgeprune.pipeline.stage import write_json
 from edgeprune.progress import Progress
 from edgeprune.recipe import Measure
-from edgeprune.stages.golden import TOLERANCE, load_golden
+from edgeprune.stages.golden import load_golden, tolerance_on
 from edgeprune.stages.variant import VARIANTS
 from edgeprune.target import Target
 
@@ -30,7 +30,7 @@ def measure(build: Path, golden: Path, target: Target, settings: Measure, out: P
         answers = run_inputs(artifact, target, records["inputs"])
         if not isinstance(answers, Unavailable):
             border = f"{variant}: ONNX Runtime | binary on {target.name}"
-            parity = compare(records[variant], answers, border=border, tolerance=TOLERANCE)
+            parity = compare(records[variant], answers, border=border, tolerance=tolerance_on(target))
             measurement["parity"] = parity.as_dict()
         write_json(out / f"{variant}.json", measurement)
         progress.advance(f"{variant}: {_in_words(measurement)}")

@@ -15,7 +15,8 @@ class Cpu(Table):
     """How LLVM is to generate code for the board.
 
     ``triple`` and ``name`` are LLVM's target triple and ``-mcpu``; the value ``"native"`` stands for the machine
-    edgeprune runs on. ``attributes`` are LLVM's ``-mattr``.
+    edgeprune runs on. ``attributes`` are LLVM's ``-mattr``. ``precision`` is what weights and intermediate values are
+    stored and computed in; a network's inputs and outputs are float32 either way.
     """
 
     isa: Literal["x86_64", "aarch64", "armv7", "native"]
@@ -23,6 +24,7 @@ class Cpu(Table):
     name: str
     attributes: list[str] = []
     float_abi: Literal["hard", "soft"] | None = None
+    precision: Literal["float32", "float16"] = "float32"
 
 
 class Core(Table):

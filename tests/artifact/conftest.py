@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgeprune.artifact import Manifest, build_artifact
 from edgeprune.lowering import lower, read_program, run_onnx, schedule
 from edgeprune.lowering.program import Program
+from edgeprune.stages.golden import tolerance_on
 from edgeprune.target import find_target
 from tests.lowering.networks import lenet5
 
@@ -46,7 +47,15 @@ def build(onnx_path: Path, target_name: str, out: Path, *, model: str = "lenet5"
     program = read_program(schedule(lower(onnx_path, target), target))
     inputs, outputs = records(onnx_path, program, 4)
     manifest = build_artifact(
-        program, target, out, model=model, variant="pruned", golden_inputs=inputs, golden_outputs=outputs, **options
+        program,
+        target,
+        out,
+        model=model,
+        variant="pruned",
+        golden_inputs=inputs,
+        golden_outputs=outputs,
+        tolerance=tolerance_on(target),
+        **options,
     )
     return Built(out, manifest, program, inputs, outputs)
 

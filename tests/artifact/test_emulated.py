@@ -40,7 +40,8 @@ def test_lenet5_on_every_target(target_name: str, built_for: Callable[[str], Bui
     assert emulator is not None
     result = check(built, target_name, emulator.cpu)
     assert result["passed"] is True
-    assert float(str(result["max_relative_error"])) <= 1e-5
+    largest = 1e-5 if find_target(target_name).cpu.precision == "float32" else 5e-3
+    assert float(str(result["max_relative_error"])) <= largest
     assert built.manifest.code_bytes <= 24 * 1024
     assert built.manifest.files["lenet5-bench"].bytes <= built.manifest.weight_bytes + 64 * 1024
 

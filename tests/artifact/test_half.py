@@ -1,0 +1,62 @@
+"""Artifacts in half precision on the emulated core: right within a looser bound, smaller, refused by older cores."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgeprune.lowering import lower, read_program, schedule
+from edgeprune.stages.golden import HALF_TOLERANCE, TOLERANCE, tolerance_on
+from edgeprune.target import find_target
+from tests.artifact.conftest import Built, build
+from tests.lowering.networks import FAMILIES, make
+
+pytestmark = pytest.mark.slow
+
+
+def run(built: Built, cpu: str, model: str) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("qemu-aarch64")
+    if program is None:
+        pytest.skip("qemu-aarch64 is not on PATH")
+    command = [program, "-cpu", cpu, str(built.directory / f"{model}-bench"), "--check-only"]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def error_of(finished: subprocess.CompletedProcess[str]) -> float:
+    return float(json.loads(finished.stdout)["check"]["max_relative_error"])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_of_operators(family: str, tmp_path: Path) -> None:
+    path = make(family, tmp_path / "network.onnx")
+    built = build(path, "cortex-a55-fp16", tmp_path / "artifact", model="network")
+    finished = run(built, "cortex-a76", "network")
+    error = error_of(finished)
+    assert error <= HALF_TOLERANCE / 4
+    target = find_target("cortex-a55-fp16")
+    kinds = {buffer.dtype for buffer in read_program(schedule(lower(path, target), target)).buffers}
+    if "float16" in kinds:
+        assert error > 1e-5, "this is float32's error"
+
+
+def test_it_is_smaller_and_says_so(built_for: Callable[[str], Built]) -> None:
+    half, whole = built_for("cortex-a55-fp16").manifest, built_for("cortex-a55").manifest
+    assert (half.precision, whole.precision) == ("float16", "float32")
+    assert half.weight_bytes < 0.7 * whole.weight_bytes
+    assert half.arena_bytes < 0.7 * whole.arena_bytes
+
+
+def test_a_core_without_half_precision_refuses_it(built_for: Callable[[str], Built]) -> None:
+    """QEMU's SIGILL shows that the sums really are computed in float16, not converted to and from it."""
+    assert run(built_for("cortex-a55-fp16"), "cortex-a53", "lenet5").returncode != 0
+    assert run(built_for("cortex-a55-fp16"), "cortex-a53", "lenet5").stdout == ""
+
+
+def test_the_bound_is_the_precisions() -> None:
+    assert tolerance_on(find_target("cortex-a55-fp16")) == HALF_TOLERANCE
+    assert tolerance_on(find_target("cortex-a55")) == TOLERANCE
