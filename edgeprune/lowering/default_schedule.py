@@ -19,6 +19,7 @@ from edgeprune.lowering.register_tile import RegisterTile, VectorUnit, choose_ti
 
 _SPATIAL = 0
 _REDUCE = 2
+_IMAGE_RANK = 4
 _REWRITE_MARK = "meta_schedule.layout_rewrite_preproc"
 
 
@@ -114,14 +115,18 @@ def _inputs(schedule: Schedule, block: SBlockRV) -> list[tirx.BufferRegion]:
 
 
 def _channels_contiguous(schedule: Schedule, block: SBlockRV) -> bool:
+    channel = _channel_variable(schedule, block)
+    axes = [axis for region in _inputs(schedule, block) for axis in list(region.region)[:-1]]
+    return not any(_uses(axis, channel) for axis in axes)
+
+
+def _channel_variable(schedule: Schedule, block: SBlockRV) -> tirx.Var:
     variables = schedule.get(block).iter_vars
-    channel = [variable.var for variable in variables if int(variable.iter_type) == _SPATIAL][-1]
-    for region in _inputs(schedule, block):
-        for axis in list(region.region)[:-1]:
-            used = tirx.analysis.undefined_vars(axis.min)
-            if any(variable.same_as(channel) for variable in used):
-                return False
-    return True
+    return [variable.var for variable in variables if int(variable.iter_type) == _SPATIAL][-1]
+
+
+def _uses(axis: tvm.ir.Range, variable: tirx.Var) -> bool:
+    return any(used.same_as(variable) for used in tirx.analysis.undefined_vars(axis.min))
 
 
 def _channels_per_group(inputs: list[tirx.Buffer], channels: int) -> int:
@@ -155,12 +160,30 @@ def _apply_tile(schedule: Schedule, nest: _Nest, tile: RegisterTile) -> None:
         upper, pixels = [strip], [pixel]
     # Channels outside pixels: the weights of one channel tile stay in cache while all pixels pass.
     schedule.reorder(outer, *nest.spatial[:-2], *upper, *nest.reduce, *pixels, vectors, lanes)
+    _pad_at(schedule, nest, outer)
     _finish_at(schedule, nest.block, upper[0] if upper else outer, tile)
     schedule.vectorize(lanes)
     for loop in (*pixels, vectors):
         schedule.unroll(loop)
     _pack_weights(schedule, nest.block, tile.vectors * tile.lanes)
     schedule.decompose_reduction(nest.block, nest.reduce[0])
+
+
+def _pad_at(schedule: Schedule, nest: _Nest, channel_tiles: LoopRV) -> None:
+    """Pad the input in pieces: the whole copy would be as large as the input, and leave the cache before it is read.
+
+    A depthwise convolution with several tiles of channels pads one tile at a time, which no other tile reads; any
+    other pads the few rows that a row of outputs needs. Rows overlap, and are padded again for every tile of channels:
+    on ResNet-8 and -20 that is 2.5 % more instructions for a quarter less memory.
+    """
+    channel = _channel_variable(schedule, nest.block)
+    for producer in schedule.get_producers(nest.block):
+        written = schedule.get(producer).writes[0].source
+        read = next(region for region in schedule.get(nest.block).reads if region.source.same_as(written))
+        if _uses(list(read.region)[-1], channel) and int(schedule.get(channel_tiles).extent) > 1:
+            schedule.compute_at(producer, channel_tiles, preserve_unit_loops=True)
+        elif len(nest.spatial) == _IMAGE_RANK:
+            schedule.compute_at(producer, nest.spatial[-3], preserve_unit_loops=True)
 
 
 def _finish_at(schedule: Schedule, block: SBlockRV, at: LoopRV, tile: RegisterTile) -> None:

@@ -22,8 +22,8 @@ def tvm_target(target: Target) -> tvm.target.Target:
     Artifacts run one thread, so that ``num-cores`` is 1 whatever the board has.
 
     Raises:
-        UserError: LLVM does not know the CPU's name or an attribute for its triple, or kernels and linker would disagree on how
-            floats are passed.
+        UserError: LLVM does not know the CPU's name or an attribute for its triple, or kernels and linker disagree
+            on how floats are passed.
     """
     cpu = target.cpu
     if cpu.isa == "native":

@@ -10,6 +10,7 @@ import pytest
 import tvm
 from tvm.s_tir import Schedule, meta_schedule
 
+from edgeprune.artifact.kernels import compile_kernels
 from edgeprune.errors import UserError
 from edgeprune.lowering import (
     Copy,
@@ -25,7 +26,7 @@ from edgeprune.lowering import (
 )
 from edgeprune.lowering.register_tile import RegisterTile, VectorUnit, choose_tile
 from edgeprune.target import find_target, list_targets
-from tests.lowering.networks import lenet5, make
+from tests.lowering.networks import Graph, conv, lenet5, make
 
 
 def test_a_lowered_network_survives_the_disk(tmp_path: Path) -> None:
@@ -86,7 +87,26 @@ def test_every_shipped_target_is_known_to_llvm(name: str) -> None:
     assert compiled_for.kind.name == "llvm"
     assert int(compiled_for.attrs["num-cores"]) == 1
     if target.cpu.isa == "armv7":
-        assert compiled_for.attrs["mfloat-abi"] == "hard"
+        # Android passes floats in integer registers on ARMv7.
+        assert compiled_for.attrs["mfloat-abi"] == ("soft" if "android" in target.cpu.triple else "hard")
+
+
+@pytest.mark.parametrize(
+    ("channels", "group", "pieces"),
+    [
+        (16, 1, [3 * 10 * 16]),  # three rows of the padded image at a time
+        (16, 16, [3 * 10 * 16]),  # one tile spans all channels: rows again
+        (80, 80, [10 * 10 * 20]),  # the whole image, twenty channels at a time
+    ],
+)
+def test_an_image_is_padded_in_pieces(tmp_path: Path, channels: int, group: int, pieces: list[int]) -> None:
+    graph = Graph()
+    data = conv(graph, graph.input(1, channels, 8, 8), channels, channels, pads=[1, 1, 1, 1], group=group)
+    target = find_target("rpi3")
+    program = read_program(schedule(lower(graph.save(tmp_path / "network.onnx", data), target), target))
+    kernels = compile_kernels(program, tvm_target(target), prefix="network", object_path=tmp_path / "kernels.o")
+    found = [size for kernel in kernels.values() for size in kernel.workspaces]
+    assert found == [4 * size for size in pieces]
 
 
 def test_a_cpu_that_llvm_does_not_know_is_refused() -> None:
