@@ -102,7 +102,8 @@ def _latency_ratio(path: Path) -> LatencyRatio | None:
 def _accuracy(target: Target, found: Mapping[str, Any]) -> Accuracy:
     if target.name not in found:
         return Accuracy.absent("not run over the test split: the golden outputs were compared instead")
-    return Accuracy.of(found[target.name]["correct"], found[target.name]["total"], "measured")
+    counts = found[target.name]["correct"], found[target.name]["total"]
+    return Accuracy.of(*counts, "emulated" if target.emulated else "measured")
 
 
 def _latency(measurement: Mapping[str, Any]) -> Latency:

@@ -8,9 +8,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from edgeprune.lowering import lower, read_program, schedule
+from edgeprune.lowering import lower, read_program, run_onnx, schedule
+from edgeprune.stages import evaluate
 from edgeprune.stages.golden import HALF_TOLERANCE, TOLERANCE, tolerance_on
 from edgeprune.target import find_target
 from tests.artifact.conftest import Built, build
@@ -37,7 +39,7 @@ def test_every_family_of_operators(family: str, tmp_path: Path) -> None:
     built = build(path, "cortex-a55-fp16", tmp_path / "artifact", model="network")
     finished = run(built, "cortex-a76", "network")
     error = error_of(finished)
-    assert error <= HALF_TOLERANCE / 4
+    assert error <= HALF_TOLERANCE / 10
     target = find_target("cortex-a55-fp16")
     kinds = {buffer.dtype for buffer in read_program(schedule(lower(path, target), target)).buffers}
     if "float16" in kinds:
@@ -60,3 +62,21 @@ def test_a_core_without_half_precision_refuses_it(built_for: Callable[[str], Bui
 def test_the_bound_is_the_precisions() -> None:
     assert tolerance_on(find_target("cortex-a55-fp16")) == HALF_TOLERANCE
     assert tolerance_on(find_target("cortex-a55")) == TOLERANCE
+
+
+def test_its_answers_are_counted_on_the_emulated_board(
+    built_for: Callable[[str], Built], onnx_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("qemu-aarch64") is None:
+        pytest.skip("qemu-aarch64 is not on PATH")
+    target = find_target("cortex-a55-fp16")
+    images = np.random.default_rng(5).standard_normal((40, 1, 28, 28)).astype(np.float32)
+    expected = np.concatenate([run_onnx(onnx_path, [image[np.newaxis]])[0] for image in images])
+    answers = evaluate._on_board(built_for("cortex-a55-fp16").directory, target, images)
+    assert isinstance(answers, np.ndarray)
+    assert np.abs(answers - expected).max() <= 1e-2 * np.abs(expected).max()
+    assert (answers.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.95
+    monkeypatch.setattr(evaluate, "_EMULATED_SECONDS", 0.0)
+    hurried = evaluate._on_board(built_for("cortex-a55-fp16").directory, target, images)
+    assert isinstance(hurried, np.ndarray)
+    np.testing.assert_array_equal(hurried, answers[: evaluate._EMULATED_CHUNK])
