@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
@@ -22,6 +23,7 @@ from edgeprune.artifact.layout import MemoryLayout, lay_out
 from edgeprune.artifact.linkage import WIDE_INTEGER_SYMBOLS, check_linkage
 from edgeprune.artifact.manifest import KernelEntry, Manifest, describe_files
 from edgeprune.artifact.replace import replacing_directory
+from edgeprune.artifact.space import explaining_little_space
 from edgeprune.errors import UserError
 from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.program import Program
@@ -95,7 +97,14 @@ def build_artifact(
     version = f"{installed_version('edgeprune')}+{variant}.{program.onnx_sha256[:12]}"
     with replacing_directory(out_dir) as fresh, tempfile.TemporaryDirectory(prefix="edgeprune-build-") as work:
         job = _Job(program, target, toolchain_for(target), model, version, Path(work), debug)
-        return _build(job, fresh, golden, variant, tuning, progress)
+        made = job.work / "artifact"
+        made.mkdir()
+        with explaining_little_space(job.work):
+            manifest = _build(job, made, golden, variant, tuning, progress)
+        # Linkers say little when a disk is full or read-only; a copy says it plainly.
+        for path in made.iterdir():
+            shutil.copy(path, fresh)
+        return manifest
 
 
 def _build(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -29,6 +30,9 @@ VERBS = {
     "data": "Fetch datasets into the cache.",
     "doctor": "Say what this machine has and lacks.",
 }
+
+
+_STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class LazyGroup(click.Group):
@@ -94,8 +98,19 @@ def run_command(argv: list[str], debug: bool) -> int:
         # The reader (`head`, say) has what it wanted; nothing is left to write the rest to.
         sys.stderr.close()
         return 0
-    except Exception as error:
+    except OSError as error:
+        if error.errno not in _STORAGE_ERRORS:
+            return _unexpected(error, debug)
         if debug:
             traceback.print_exc()
-        click.echo(f"error: unexpected {type(error).__name__}: {error}; --debug shows where", err=True)
+        click.echo(f"error: {error.filename or 'a file'}: cannot be written: {error.strerror}", err=True)
         return 1
+    except Exception as error:
+        return _unexpected(error, debug)
+
+
+def _unexpected(error: Exception, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"error: unexpected {type(error).__name__}: {error}; --debug shows where", err=True)
+    return 1

@@ -1,0 +1,29 @@
+"""Saying that a disk is full where the tool that met it does not."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgeprune.errors import StageFailure
+
+_LEAST_FREE = 4 * 2**20
+
+
+@contextmanager
+def explaining_little_space(directory: Path) -> Iterator[None]:
+    """Add to a failure inside the block that ``directory``'s disk is nearly full, if it is.
+
+    Raises:
+        StageFailure: the one of the block, with that line.
+    """
+    try:
+        yield
+    except StageFailure as failure:
+        free = shutil.disk_usage(directory).free
+        if free >= _LEAST_FREE:
+            raise
+        message = f"{failure}\n{directory.parent}: only {free // 1024} KiB are free there; free some, or set TMPDIR"
+        raise StageFailure(message) from failure
