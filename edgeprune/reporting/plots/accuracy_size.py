@@ -35,7 +35,8 @@ def draw_accuracy_size(report: Report, layout: Layout) -> Canvas:
         )
     _label_points(axes, path, tests)
     _scale(axes, [accuracy for _, accuracy in path + tests], [parameters for parameters, _ in path])
-    axes.legend(loc="lower left", frameon=False, fontsize=8, labelcolor=FAINT)
+    # Above the axes: inside, some run's points would lie under it.
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=8, labelcolor=FAINT)
     return figure
 
 

@@ -99,14 +99,16 @@ def _draw_shape(axes: Axes, result: VariantResult) -> None:
     axes.hist(shown, bins=bins, weights=weights, color=VARIANT_COLOUR[result.variant])
     axes.grid(False, axis="x")
     p50, p90 = result.latency.p50.value or 0.0, result.latency.p90.value or 0.0
-    for name, value, style in (("p50", p50, "-"), ("p90", p90, "--")):
+    # Each name stands on the outer side of its line, so that close ones do not overlap.
+    for name, value, style, side in (("p50", p50, "-", "right"), ("p90", p90, "--", "left")):
         axes.axvline(value, color=ACCENT, linewidth=1.4, linestyle=style)
         axes.annotate(
             name,
             (value, 0.93),
-            (4, 0),
+            (-4 if side == "right" else 4, 0),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
+            ha=side,
             color=INK,
             fontsize=8,
         )
