@@ -29,6 +29,7 @@ from edgeprune.lowering import lower, read_program, schedule
 from edgeprune.measuring.bench_run import read_bench_run
 from edgeprune.measuring.open_transport import open_transport
 from edgeprune.onnx_reference import made_records
+from edgeprune.stages.golden import tolerance_on
 from edgeprune.target import Target, find_target
 
 TARGETS = ("rpi3", "rpi4", "rpi5", "cortex-a7", "armv7")
@@ -100,7 +101,14 @@ def _row(reference: Reference, path: Path, golden: Any, target: Target, out: Pat
     start = time.monotonic()
     program = read_program(schedule(lower(path, target), target))
     manifest = build_artifact(
-        program, target, out, model=MODEL, variant="onnx", golden_inputs=golden[0], golden_outputs=golden[1]
+        program,
+        target,
+        out,
+        model=MODEL,
+        variant="onnx",
+        golden_inputs=golden[0],
+        golden_outputs=golden[1],
+        tolerance=tolerance_on(target),
     )
     seconds = time.monotonic() - start
     error, not_run = _check(out, target)
