@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from edgeprune.emulation import Unavailable
+from edgeprune.errors import StageFailure, UserError
 from edgeprune.lowering import tvm_target
 from edgeprune.measuring import open_transport
 from edgeprune.target import Target
@@ -19,8 +20,8 @@ def check_board(target: Target) -> dict[str, str]:
     """Return what was found for code generation, linking, and running a trivial program, in this order.
 
     Raises:
-        UserError: LLVM does not know the CPU or an attribute, or the toolchain is not on this machine.
-        StageFailure: the linker refuses the target.
+        UserError: LLVM does not know the CPU or an attribute, or the toolchain is not on this machine or
+            refuses the triple or CPU the target file gives it.
     """
     found = {"compiler": str(tvm_target(target).attrs["mcpu"])}
     with tempfile.TemporaryDirectory(prefix="edgeprune-") as scratch:
@@ -35,8 +36,17 @@ def _link(target: Target, scratch: Path) -> Path:
     source, compiled, program = scratch / "main.c", scratch / "main.o", scratch / "trivial"
     source.write_text(_PROGRAM, encoding="utf-8")
     toolchain = toolchain_for(target)
-    toolchain.compile(source, compiled, ["-O2"])
-    toolchain.link_executable([compiled], program, ["-s"])
+    try:
+        toolchain.compile(source, compiled, ["-O2"])
+        toolchain.link_executable([compiled], program, ["-s"])
+    except StageFailure as failure:
+        # A program of one line is refused for what the target file says, not for what it holds.
+        settings = target.toolchain
+        reason = str(failure).splitlines()[-1].strip()
+        raise UserError(
+            f"target {target.name}: toolchain: {settings.kind} refuses triple {settings.triple!r} with "
+            f"cpu {settings.cpu!r}: {reason}"
+        ) from None
     return program
 
 

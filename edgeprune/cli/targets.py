@@ -31,8 +31,9 @@ def list_command(as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
+    width = max(map(len, rows))
     for name, description in rows.items():
-        click.echo(f"{name:<14} {description}")
+        click.echo(f"{name:<{width}} {description}")
 
 
 @command.command("show")

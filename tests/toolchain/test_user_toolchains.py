@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgeprune.artifact import Manifest
+from edgeprune.board_check import check_board
 from edgeprune.cache import cache_directory
 from edgeprune.doctor import examine
 from edgeprune.errors import StageFailure, UserError
@@ -200,3 +201,19 @@ def test_doctor_looks_for_the_compilers_that_target_files_ask_for(
     assert rows["toolchain of lost"].detail.startswith(
         "target lost: toolchain.path: no program 'aarch64-linux-gnu-gcc'"
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("cpu", "cortex_a54", "error: unknown CPU: 'cortex_a54'"),
+        ("triple", "aarch64-linux-mussl", "error: unable to parse target query 'aarch64-linux-mussl'"),
+    ],
+)
+def test_a_triple_or_cpu_the_toolchain_does_not_know(key: str, value: str, reason: str, tmp_path: Path) -> None:
+    target = board(tmp_path, f'[toolchain]\n{key} = "{value}"\n')
+    with pytest.raises(UserError) as refusal:
+        check_board(target)
+    assert str(refusal.value).startswith("target board: toolchain: zig refuses triple 'aarch64-linux-mus")
+    assert reason in str(refusal.value)
+    assert "\n" not in str(refusal.value)

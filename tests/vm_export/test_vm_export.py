@@ -88,7 +88,9 @@ def test_a_wrong_library_is_refused(network: Path, golden: tuple[Rows, Rows], tm
         )
 
 
-@pytest.mark.parametrize(("name", "machine"), [("rpi4", 183), ("cortex-a7", 40), ("android-arm64", 183)])
+@pytest.mark.parametrize(
+    ("name", "machine"), [("rpi4", 183), ("cortex-a7", 40), ("android-arm64", 183), ("cortex-a55-fp16", 183)]
+)
 def test_cross_compiled(name: str, machine: int, network: Path, golden: tuple[Rows, Rows], tmp_path: Path) -> None:
     target = find_target(name)
     manifest = export_vm(scheduled_for(network, name), target, tmp_path, model="lenet5", golden=golden)
