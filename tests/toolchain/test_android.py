@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgeprune.artifact.linkage import SYSTEM_SYMBOLS
@@ -124,3 +127,43 @@ def test_the_register_of_the_platform_stays_untouched(
     writes = [word for word in words if ((word >> 26) & 7 == 4 or (word >> 25) & 7 == 5) and word & 31 == 18]
     assert len(words) > 500
     assert writes == []
+
+
+_APP = """
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+typedef int (*run_function)(void *, const float *, float *);
+typedef size_t (*size_function)(void);
+int main(int count, char **arguments) {
+    static float input[784], output[10];
+    FILE *given = fopen(arguments[2], "rb"), *answered = fopen(arguments[3], "wb");
+    void *library = count == 4 ? dlopen(arguments[1], RTLD_NOW) : NULL;
+    if (!library) return puts(dlerror()), 1;
+    void *arena = aligned_alloc(64, ((size_function)dlsym(library, "lenet5_arena_bytes"))() / 64 * 64 + 64);
+    if (fread(input, sizeof(float), 784, given) != 784) return 2;
+    if (((run_function)dlsym(library, "lenet5_run"))(arena, input, output) != 0) return 3;
+    return fwrite(output, sizeof(float), 10, answered) == 10 && fclose(answered) == 0 ? 0 : 4;
+}
+"""
+_SYSROOT = Path("/usr/aarch64-linux-gnu")
+
+
+@pytest.mark.slow
+def test_an_app_loads_the_library(built_for_android: Callable[[str], Built], tmp_path: Path) -> None:
+    """With the names of Android's libraries given to glibc's: the dynamic linker resolves every symbol."""
+    compiler, emulator = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
+    if compiler is None or emulator is None or not _SYSROOT.is_dir():
+        pytest.skip("needs aarch64-linux-gnu-gcc with its C library, and qemu-aarch64")
+    built = built_for_android("android-arm64")
+    for name in ("libc", "libm"):
+        (tmp_path / f"{name}.so").symlink_to(next(_SYSROOT.glob(f"lib/{name}.so.*")))
+    (tmp_path / "app.c").write_text(_APP)
+    subprocess.run([compiler, str(tmp_path / "app.c"), "-o", str(tmp_path / "app")], check=True)
+    built.inputs[0].tofile(tmp_path / "input.f32")
+    command = [emulator, "-L", str(_SYSROOT), "-E", f"LD_LIBRARY_PATH={tmp_path}", str(tmp_path / "app")]
+    files = [built.directory / "liblenet5.so", tmp_path / "input.f32", tmp_path / "output.f32"]
+    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+    found = np.fromfile(tmp_path / "output.f32", dtype=np.float32)
+    assert np.abs(found - built.outputs[0]).max() <= 1e-5 * np.abs(built.outputs[0]).max()
