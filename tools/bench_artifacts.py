@@ -36,6 +36,7 @@ TARGETS = ("rpi3", "rpi4", "rpi5", "cortex-a7", "armv7")
 LARGE = "mobilenet-v2"
 MODEL = "model"
 _SECONDS_IN_EMULATOR = 600.0
+_START, _END = "<!-- table -->", "<!-- end of table -->"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     document = _document(rows, options)
     options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     if options.markdown is not None:
-        options.markdown.write_text(_markdown(document), encoding="utf-8")
+        page = options.markdown.read_text(encoding="utf-8")
+        options.markdown.write_text(_between_marks(page, _markdown(document)), encoding="utf-8")
     missed = [complaint for row in rows for complaint in _complaints(row)]
     print("\n".join(missed), file=sys.stderr)
     return 1 if missed else 0
@@ -88,7 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, required=True, help="where the rows go")
-    parser.add_argument("--markdown", type=Path, help="where a page with the table goes")
+    parser.add_argument(
+        "--markdown", type=Path, help=f"a page whose part between {_START} and {_END} the table becomes"
+    )
     parser.add_argument("--quick", action="store_true", help=f"without {LARGE}")
     names = [reference.name for reference in REFERENCES]
     parser.add_argument("--networks", nargs="+", choices=names, default=names)
@@ -173,18 +177,11 @@ def _document(rows: list[Row], options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _markdown(document: dict[str, Any]) -> str:
+    real = "torchvision" in document["weights"][LARGE]
+    versions = ", ".join(f"{name} {number}" for name, number in document["versions"].items())
     lines = [
-        "# What artifacts weigh",
-        "",
-        "Every number here comes from",
-        "",
-        "    python tools/bench_artifacts.py --json artifacts.json --markdown docs/artifacts.md",
-        "",
-        "with default schedules, no tuning. Weights are seeded random ones"
-        + (", MobileNetV2's are torchvision's for ImageNet" if "torchvision" in document["weights"][LARGE] else "")
-        + ". The error is the largest difference from ONNX Runtime over the largest output, in QEMU with the core",
-        "enforced. *Over weights* is what the static self-checking executable has beyond its weights: code, libc,",
-        "golden outputs. *Bound* is the least arena that any placement of the intermediate tensors could have.",
+        f"Weights are seeded random ones{', those of MobileNetV2 torchvision’s for ImageNet' if real else ''}.",
+        f"Made with {versions}.",
         "",
         "| network | core | executable | over weights | library code | arena | over bound | error |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
@@ -197,8 +194,15 @@ def _markdown(document: dict[str, Any]) -> str:
             f"| {_kib(row['overhead_bytes'])} | {_kib(row['code_bytes'])} | {_kib(row['arena_bytes'])} "
             f"| {above:.1f} % | {error} |"
         )
-    versions = ", ".join(f"{name} {number}" for name, number in document["versions"].items())
-    return "\n".join([*lines, "", f"Made with {versions}.", ""])
+    return "\n".join(lines) + "\n"
+
+
+def _between_marks(page: str, content: str) -> str:
+    before, start, rest = page.partition(_START)
+    _, end, after = rest.partition(_END)
+    if not start or not end:
+        raise SystemExit(f"--markdown: the page has no {_START} and {_END} to write between")
+    return f"{before}{start}\n{content}{end}{after}"
 
 
 def _kib(count: int) -> str:
