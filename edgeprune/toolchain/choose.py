@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgeprune.target import Target
-from edgeprune.toolchain.gnu import ClangToolchain, GccToolchain, NdkToolchain
+from edgeprune.toolchain.drivers import ClangToolchain, GccToolchain, NdkToolchain
 from edgeprune.toolchain.protocol import CToolchain
 from edgeprune.toolchain.zig import ZigToolchain
 

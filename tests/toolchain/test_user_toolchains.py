@@ -18,7 +18,7 @@ from edgeprune.measuring import open_transport
 from edgeprune.shipped import shipped_directory
 from edgeprune.target import Target, find_target
 from edgeprune.toolchain import toolchain_for
-from edgeprune.toolchain.gnu import DriverToolchain
+from edgeprune.toolchain.drivers import DriverToolchain
 from tests.artifact.conftest import build
 from tests.lowering.networks import lenet5
 
