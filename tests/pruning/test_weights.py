@@ -77,7 +77,7 @@ def test_apply_zeroes_in_place() -> None:
     ("asked", "message"),
     [
         (settings(0.5, criterion="apoz"), "prune.criterion: 'apoz' cannot judge single weights; use l1, l2"),
-        (settings(0.5, unit="macs"), "prune.unit: 'macs' does not apply to single weights"),
+        (settings(0.5).model_copy(update={"unit": "macs"}), "prune.unit: 'macs' does not apply to single weights"),
         (settings(0.5, exclude=["7"]), "prune.exclude: pattern '7' matches no layer; the nearest are"),
         (settings(0.1), "prune: the amount is too small to hold a single weight at zero"),
         (settings(0.5, criterion="taylor"), "give it calibration batches"),
