@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Any
 
 from edgeprune.errors import UserError
-from edgeprune.shipped import shipped_directory
+from edgeprune.named_files import list_named, locate
 from edgeprune.target.schema import Target
 from edgeprune.toml_file import read_toml, validate
 
 
 def list_targets() -> dict[str, Path]:
     """Return target files by name: ``./targets`` first, then those that come with the package."""
-    found: dict[str, Path] = {}
-    for directory in (Path("targets"), shipped_directory("targets")):
-        for path in sorted(directory.glob("*.toml")):
-            found.setdefault(path.stem, path)
-    return dict(sorted(found.items()))
+    return list_named("targets")
 
 
 def find_target(name_or_path: str) -> Target:
@@ -37,14 +32,7 @@ def find_target(name_or_path: str) -> Target:
 
 
 def _locate(name_or_path: str) -> Path:
-    if name_or_path.endswith(".toml"):
-        return Path(name_or_path)
-    known = list_targets()
-    if name_or_path in known:
-        return known[name_or_path]
-    close = difflib.get_close_matches(name_or_path, known, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
-    raise UserError(f"target {name_or_path!r}: no such target; {hint}")
+    return locate("targets", "target", name_or_path)
 
 
 def _merge_chain(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
