@@ -36,7 +36,7 @@ class OnnxImporter(ONNXGraphImporter):  # type: ignore[misc]
         own = None
         if op_name == "Clip":
             own = _clip(inputs, attrs, opset)
-        elif op_name in _PAIRWISE and len(inputs) > 1 and not any(_is_constant(value) for value in inputs[:1]):
+        elif op_name in _PAIRWISE and len(inputs) > 1 and not all(_is_constant(value) for value in inputs):
             own = functools.reduce(_PAIRWISE[op_name], inputs)
         return super()._convert_operator(op_name, inputs, attrs, opset) if own is None else self.bb.normalize(own)
 

@@ -11,17 +11,17 @@ from edgeprune.lowering import check_lowering, lower
 from edgeprune.target import find_target
 from tests.lowering.networks import Graph, conv
 
-ACTIVATIONS = ("Clip", "HardSwish", "HardSigmoid", "LeakyRelu", "Max", "Min", "Mul", "Sub from", "Relu")
+ACTIVATIONS = ("Clip", "HardSwish", "HardSigmoid", "LeakyRelu", "Max", "Max of", "Min", "Mul", "Sub", "Relu")
 
 
 def activated(graph: Graph, activation: str, data: str) -> str:
     half = graph.constant(np.float32(0.5))
     if activation == "Clip":
         return graph.node("Clip", data, graph.constant(np.float32(-0.25)), half)
-    if activation in ("Max", "Min", "Mul"):
+    if activation in ("Max", "Min", "Mul", "Sub"):
         return graph.node(activation, data, half)
-    if activation == "Sub from":
-        return graph.node("Sub", data, half)
+    if activation == "Max of":
+        return graph.node("Max", half, data)
     return graph.node(activation, data)
 
 
@@ -50,3 +50,12 @@ def test_bounds_of_old_files_are_attributes(tmp_path: Path) -> None:
     data = conv(graph, graph.input(1, 3, 8, 8), 3, 8)
     path = graph.save(tmp_path / "network.onnx", graph.node("Clip", data, min=0.0, max=0.5), opset=6)
     assert all(parity.relative_error <= 1e-5 for parity in check_lowering(lower(path, find_target("host")), path))
+
+
+def test_the_largest_of_three(tmp_path: Path) -> None:
+    graph = Graph()
+    data = graph.input(1, 3, 8, 8)
+    tensors = [conv(graph, data, 3, 8), conv(graph, data, 3, 8), graph.weight(8, 1, 1)]
+    path = graph.save(tmp_path / "network.onnx", graph.node("Max", *tensors))
+    lowered = lower(path, find_target("host"))
+    assert all(parity.relative_error <= 1e-5 for parity in check_lowering(lowered, path))
