@@ -11,6 +11,7 @@ from edgeprune.pipeline.fingerprint import package_versions, recipe_facts
 from edgeprune.pipeline.stage import Stage
 from edgeprune.progress import Progress
 from edgeprune.recipe import Recipe
+from edgeprune.stages.rewind import epoch_weights, kept_epoch
 from edgeprune.stages.variant import VARIANTS, Variant
 from edgeprune.target import Target
 
@@ -45,7 +46,8 @@ def train_stage(run: Run) -> Stage:
         train(run.recipe, out, progress)
 
     settings = recipe_facts(run.recipe, "model", "data", "train") | package_versions("torch", "numpy")
-    return Stage("train", work, settings=settings, code=(*_TRAINING_CODE, "stages/train"))
+    settings |= {"keeps_epoch": kept_epoch(run.recipe)}
+    return Stage("train", work, settings=settings, code=(*_TRAINING_CODE, "stages/train", "stages/rewind"))
 
 
 def prune_stage(run: Run) -> Stage:
@@ -58,8 +60,12 @@ def prune_stage(run: Run) -> Stage:
         prune(run.recipe, weights, out, progress)
 
     settings = recipe_facts(run.recipe, "model", "data", "prune", "retrain") | package_versions("torch", "numpy")
-    code = (*_TRAINING_CODE, "pruning", "stages/prune")
-    return Stage("prune", work, inputs={"weights": weights}, settings=settings, code=code)
+    code = (*_TRAINING_CODE, "pruning", "stages/prune", "stages/rewind")
+    inputs = {"weights": weights}
+    epoch = kept_epoch(run.recipe)
+    if epoch is not None:
+        inputs["rewound"] = epoch_weights(weights.parent, epoch)
+    return Stage("prune", work, inputs=inputs, settings=settings, code=code)
 
 
 def compact_stage(run: Run) -> Stage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from edgeprune.toml_file import Table
 
@@ -134,9 +134,26 @@ class Prune(Table):
 
 
 class Retrain(Train):
-    """The training phase after each pruning round; ``final_epochs`` replaces ``epochs`` after the last one."""
+    """The training phase after each pruning round; ``final_epochs`` replaces ``epochs`` after the last one.
+
+    ``start`` (``from`` in a file) says which values the weights that live have when it starts: those that survived
+    pruning, those of an earlier epoch of the dense training (``rewind_epoch``, 0 is before the first), or fresh ones;
+    ``scratch`` is fresh ones trained with the learning rate and the epochs of ``train``.
+    """
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     final_epochs: int | None = Field(default=None, ge=0)
+    start: Literal["survivors", "rewind", "reinit", "scratch"] = Field(default="survivors", alias="from")
+    rewind_epoch: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _every_key_does_something(self) -> Retrain:
+        if self.start != "rewind" and self.rewind_epoch:
+            raise ValueError(f"rewind_epoch does nothing when from is {self.start!r}; remove it")
+        if self.start == "scratch" and self.final_epochs is not None:
+            raise ValueError("final_epochs does nothing when from is 'scratch', which takes train.epochs; remove it")
+        return self
 
 
 class Export(Table):
@@ -174,3 +191,30 @@ class Recipe(Table):
     export: Export = Export()
     tune: Tune = Tune()
     measure: Measure = Measure()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scratch_takes_trains_keys(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        train, retrain = data.get("train"), data.get("retrain")
+        if not isinstance(train, dict) or not isinstance(retrain, dict) or retrain.get("from") != "scratch":
+            return data
+        shared = {"learning_rate": Train.model_fields["learning_rate"].default}
+        shared |= {key: train[key] for key in ("epochs", "learning_rate") if key in train}
+        return data | {"retrain": shared | retrain}
+
+    @model_validator(mode="after")
+    def _retraining_fits_training(self) -> Recipe:
+        if self.retrain.start == "scratch":
+            for key in ("epochs", "learning_rate"):
+                if getattr(self.retrain, key) != getattr(self.train, key):
+                    raise ValueError(f"retrain.{key} is train.{key} when retrain.from is 'scratch'; remove it")
+        if self.retrain.start == "rewind":
+            if self.retrain.rewind_epoch > self.train.epochs:
+                raise ValueError(
+                    f"retrain.rewind_epoch is {self.retrain.rewind_epoch}, but train.epochs is {self.train.epochs}"
+                )
+            if self.train.fit is not None and self.retrain.rewind_epoch:
+                raise ValueError("retrain.rewind_epoch can only be 0 with train.fit, which shows no epochs")
+        return self

@@ -8,14 +8,18 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from edgeprune.data import load_splits
+from edgeprune.errors import UserError
 from edgeprune.pipeline.stage import write_json
 from edgeprune.progress import Progress
 from edgeprune.pruning import Plan, make_plan
 from edgeprune.recipe import Recipe
 from edgeprune.stages.network import build_network, example_input, load_weights
-from edgeprune.training.rounds import prune_and_retrain
+from edgeprune.stages.rewind import epoch_weights, kept_epoch
+from edgeprune.training.randomness import derive_seed
+from edgeprune.training.rounds import Start, prune_and_retrain
 
 MASKED = "masked.safetensors"
 MASKS = "masks.safetensors"
@@ -26,6 +30,7 @@ HISTORY = "history.json"
 def prune(recipe: Recipe, weights: Path, out: Path, progress: Progress) -> None:
     """Write the masked weights, the masks, the history and (for whole channels) the plan to ``out``.
 
+    ``weights`` is the dense network's file in the train stage's directory, where a rewound epoch lies beside it.
     Continues from the last finished epoch of the last round that lies there.
     """
     splits = load_splits(recipe.data, recipe.seed, tuple(recipe.model.input_shape), progress)
@@ -33,13 +38,42 @@ def prune(recipe: Recipe, weights: Path, out: Path, progress: Progress) -> None:
     load_weights(network, weights)
     rounds = out / "rounds"
     rounds.mkdir(exist_ok=True)
-    result = prune_and_retrain(network, splits, recipe, work=rounds, progress=progress)
+    start = starting_values(recipe, weights.parent)
+    result = prune_and_retrain(network, splits, recipe, work=rounds, start=start, progress=progress)
     save_file({name: tensor.contiguous() for name, tensor in result.state.items()}, out / MASKED)
     save_file({name: mask.to(torch.uint8) for name, mask in result.masks.items()}, out / MASKS)
     write_json(out / HISTORY, result.history())
     if result.plan is not None:
         write_json(out / PLAN, json.loads(result.plan.to_json()))
     shutil.rmtree(rounds)
+
+
+def starting_values(recipe: Recipe, trained: Path) -> Start | None:
+    """Return what gives the state dict that each round's retraining starts from; None where survivors go on.
+
+    Raises:
+        UserError: fresh values are wanted, but the factory's do not depend on the seed.
+    """
+    if recipe.retrain.start == "survivors":
+        return None
+    epoch = kept_epoch(recipe)
+    if epoch is not None:
+        rewound = build_network(recipe.model, recipe.seed)
+        load_weights(rewound, epoch_weights(trained, epoch))
+        return lambda number: rewound.state_dict()
+    fresh = recipe.model.model_copy(update={"weights": None})
+    before = build_network(fresh, recipe.seed).state_dict()
+
+    def drawn(number: int) -> dict[str, Tensor]:
+        state = build_network(fresh, derive_seed(recipe.seed, "reinit", number)).state_dict()
+        if all(torch.equal(state[name], before[name]) for name in state):
+            raise UserError(
+                f"retrain.from: {fresh.factory} returns the same weights whatever the seed, so that nothing "
+                f"would be drawn afresh for {recipe.retrain.start!r}"
+            )
+        return state
+
+    return drawn
 
 
 def plan_only(recipe: Recipe, weights: Path) -> Plan:

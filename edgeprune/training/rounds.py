@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from edgeprune.data import Splits
+from edgeprune.errors import UserError
 from edgeprune.progress import Progress, SilentProgress
 from edgeprune.pruning import Masks, Plan, compact, make_plan, plan_masks, weight_masks
 from edgeprune.pruning.schedule import amount_after, round_count
@@ -25,6 +26,7 @@ from edgeprune.training.randomness import derive_seed, scoped_randomness
 from edgeprune.training.scatter import scatter
 
 _EPOCH = "epoch.safetensors"
+Start = Callable[[int], Mapping[str, Tensor]]
 _NEEDS_DATA = ("taylor", "activation-mean", "apoz")
 
 
@@ -32,7 +34,8 @@ _NEEDS_DATA = ("taylor", "activation-mean", "apoz")
 class Round:
     """One round: ``amount`` of the recipe's unit was gone after it; accuracies are fractions of the validation split.
 
-    ``live`` counts the parameters' entries that no mask holds at zero.
+    ``live`` counts the parameters' entries that no mask holds at zero. ``before_retraining`` is what the weights that
+    survived give, also where retraining then starts from other values.
     """
 
     number: int
@@ -85,6 +88,7 @@ class _Work:
     splits: Splits
     recipe: Recipe
     directory: Path
+    start: Start | None
     progress: Progress
 
     def round_file(self, number: int) -> Path:
@@ -109,7 +113,13 @@ class _Work:
 
 
 def prune_and_retrain(
-    model: nn.Module, splits: Splits, recipe: Recipe, *, work: Path, progress: Progress | None = None
+    model: nn.Module,
+    splits: Splits,
+    recipe: Recipe,
+    *,
+    work: Path,
+    start: Start | None = None,
+    progress: Progress | None = None,
 ) -> RoundsResult:
     """Prune ``model`` as ``recipe.prune`` says, retraining after each round as ``recipe.retrain`` says.
 
@@ -117,11 +127,18 @@ def prune_and_retrain(
     call with the same arguments continues from them to the same weights, and files of another recipe or network are
     not used. Only the training and validation splits are read.
 
+    Where ``recipe.retrain.start`` is not ``survivors``, ``start`` gives, for a round's number, the state dict that its
+    retraining starts from: of an earlier epoch (rewinding: Frankle et al., "Linear mode connectivity and the lottery
+    ticket hypothesis", 2020) or a fresh one. The masks hold on it; the next round judges what was retrained.
+
     Raises:
-        UserError: the settings cannot be met by this network.
+        UserError: the settings cannot be met by this network, or ``start`` is missing.
         StageFailure: the network cannot be traced, or the loss is no longer finite.
     """
-    shared = _Work(model, splits, recipe, work, progress or SilentProgress())
+    if (start is None) != (recipe.retrain.start == "survivors"):
+        needed = "needs the values to start from" if start is None else "starts from what survived, not other values"
+        raise UserError(f"retrain.from: {recipe.retrain.start!r} {needed}")
+    shared = _Work(model, splits, recipe, work, start, progress or SilentProgress())
     identity = _identity(shared)
     rounds: list[Round] = []
     selection: _Selection | None = None
@@ -165,6 +182,10 @@ def _retrain(work: _Work, number: int, selection: _Selection) -> Round:
     plan = selection.plan
     learner = model if plan is None else compact(model, plan)
     before = evaluate(learner, validation)
+    if work.start is not None:
+        model.load_state_dict(work.start(number))
+        selection.masks.apply(model)
+        learner = model if plan is None else compact(model, plan)
     history = fit(
         learner,
         work.splits,
@@ -197,6 +218,8 @@ def _identity(work: _Work) -> str:
         "torch": torch.__version__,
         "start": state_digest(work.model.state_dict()),
     }
+    if work.start is not None:
+        facts["restart"] = state_digest(work.start(1))
     return facts_digest(facts)
 
 
