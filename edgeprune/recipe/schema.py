@@ -138,7 +138,8 @@ class Retrain(Train):
 
     ``start`` (``from`` in a file) says which values the weights that live have when it starts: those that survived
     pruning, those of an earlier epoch of the dense training (``rewind_epoch``, 0 is before the first), or fresh ones;
-    ``scratch`` is fresh ones trained with the learning rate and the epochs of ``train``.
+    ``scratch`` is fresh ones trained with the learning rate and the epochs of ``train``. ``freeze = "alternate"`` lets
+    convolutions stand still in odd rounds and linear layers in even ones.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)
@@ -146,6 +147,7 @@ class Retrain(Train):
     final_epochs: int | None = Field(default=None, ge=0)
     start: Literal["survivors", "rewind", "reinit", "scratch"] = Field(default="survivors", alias="from")
     rewind_epoch: int = Field(default=0, ge=0)
+    freeze: Literal["none", "alternate"] = "none"
 
     @model_validator(mode="after")
     def _every_key_does_something(self) -> Retrain:
@@ -210,6 +212,8 @@ class Recipe(Table):
             for key in ("epochs", "learning_rate"):
                 if getattr(self.retrain, key) != getattr(self.train, key):
                     raise ValueError(f"retrain.{key} is train.{key} when retrain.from is 'scratch'; remove it")
+        if self.retrain.freeze == "alternate" and (self.prune.schedule == "one-shot" or self.prune.rounds < 2):
+            raise ValueError("retrain.freeze 'alternate' needs two rounds or more; raise prune.rounds")
         if self.retrain.start == "rewind":
             if self.retrain.rewind_epoch > self.train.epochs:
                 raise ValueError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from edgeprune.pruning import Masks, Plan, compact, make_plan, plan_masks, weigh
 from edgeprune.pruning.schedule import amount_after, round_count
 from edgeprune.recipe import Recipe
 from edgeprune.training.calibration import calibration_batches
+from edgeprune.training.callbacks import Callback
 from edgeprune.training.checkpoint import Checkpoint, facts_digest, load_checkpoint, save_checkpoint, state_digest
 from edgeprune.training.evaluate import evaluate
+from edgeprune.training.freeze import Alternation, frozen
 from edgeprune.training.history import History
 from edgeprune.training.loop import fit
 from edgeprune.training.masks import MaskCallback
@@ -89,6 +92,7 @@ class _Work:
     recipe: Recipe
     directory: Path
     start: Start | None
+    alternation: Alternation | None
     progress: Progress
 
     def round_file(self, number: int) -> Path:
@@ -138,7 +142,8 @@ def prune_and_retrain(
     if (start is None) != (recipe.retrain.start == "survivors"):
         needed = "needs the values to start from" if start is None else "starts from what survived, not other values"
         raise UserError(f"retrain.from: {recipe.retrain.start!r} {needed}")
-    shared = _Work(model, splits, recipe, work, start, progress or SilentProgress())
+    alternation = Alternation.of(model) if recipe.retrain.freeze == "alternate" else None
+    shared = _Work(model, splits, recipe, work, start, alternation, progress or SilentProgress())
     identity = _identity(shared)
     rounds: list[Round] = []
     selection: _Selection | None = None
@@ -186,21 +191,28 @@ def _retrain(work: _Work, number: int, selection: _Selection) -> Round:
         model.load_state_dict(work.start(number))
         selection.masks.apply(model)
         learner = model if plan is None else compact(model, plan)
-    history = fit(
-        learner,
-        work.splits,
-        work.recipe.retrain,
-        seed=derive_seed(work.recipe.seed, "retrain", number),
-        epochs=work.epochs(number),
-        callbacks=[MaskCallback(selection.masks)] if plan is None else [],
-        checkpoint=work.epoch_file,
-        progress=work.progress,
-    )
+    history = _fit(work, number, learner, [MaskCallback(selection.masks)] if plan is None else [])
     if plan is not None:
         scatter(learner, model, plan)
         model.eval()
     after = evaluate(learner, validation)
     return Round(number, work.amount(number), _live(model, selection.masks), before.fraction, after.fraction, history)
+
+
+def _fit(work: _Work, number: int, learner: nn.Module, callbacks: Sequence[Callback]) -> History:
+    with ExitStack() as conditions:
+        if work.alternation is not None:
+            conditions.enter_context(frozen(learner, work.alternation.frozen_in(number)))
+        return fit(
+            learner,
+            work.splits,
+            work.recipe.retrain,
+            seed=derive_seed(work.recipe.seed, "retrain", number),
+            epochs=work.epochs(number),
+            callbacks=callbacks,
+            checkpoint=work.epoch_file,
+            progress=work.progress,
+        )
 
 
 def _live(model: nn.Module, masks: Masks) -> int:
