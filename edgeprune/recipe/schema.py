@@ -139,7 +139,8 @@ class Retrain(Train):
     ``start`` (``from`` in a file) says which values the weights that live have when it starts: those that survived
     pruning, those of an earlier epoch of the dense training (``rewind_epoch``, 0 is before the first), or fresh ones;
     ``scratch`` is fresh ones trained with the learning rate and the epochs of ``train``. ``freeze = "alternate"`` lets
-    convolutions stand still in odd rounds and linear layers in even ones.
+    convolutions stand still in odd rounds and linear layers in even ones; ``adjust_dropout`` lets dropout modules drop
+    less, as the layers behind them have fewer connections left.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)
@@ -148,6 +149,7 @@ class Retrain(Train):
     start: Literal["survivors", "rewind", "reinit", "scratch"] = Field(default="survivors", alias="from")
     rewind_epoch: int = Field(default=0, ge=0)
     freeze: Literal["none", "alternate"] = "none"
+    adjust_dropout: bool = False
 
     @model_validator(mode="after")
     def _every_key_does_something(self) -> Retrain:

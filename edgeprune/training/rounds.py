@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,8 +18,8 @@ from edgeprune.pruning import Masks, Plan, compact, make_plan, plan_masks, weigh
 from edgeprune.pruning.schedule import amount_after, round_count
 from edgeprune.recipe import Recipe
 from edgeprune.training.calibration import calibration_batches
-from edgeprune.training.callbacks import Callback
 from edgeprune.training.checkpoint import Checkpoint, facts_digest, load_checkpoint, save_checkpoint, state_digest
+from edgeprune.training.dropout import Dropout, dropout_rates, find_dropouts
 from edgeprune.training.evaluate import evaluate
 from edgeprune.training.freeze import Alternation, frozen
 from edgeprune.training.history import History
@@ -93,6 +93,7 @@ class _Work:
     directory: Path
     start: Start | None
     alternation: Alternation | None
+    dropouts: tuple[Dropout, ...]
     progress: Progress
 
     def round_file(self, number: int) -> Path:
@@ -143,7 +144,9 @@ def prune_and_retrain(
         needed = "needs the values to start from" if start is None else "starts from what survived, not other values"
         raise UserError(f"retrain.from: {recipe.retrain.start!r} {needed}")
     alternation = Alternation.of(model) if recipe.retrain.freeze == "alternate" else None
-    shared = _Work(model, splits, recipe, work, start, alternation, progress or SilentProgress())
+    sample = torch.zeros(1, *splits.input_shape)
+    dropouts = find_dropouts(model, sample) if recipe.retrain.adjust_dropout else ()
+    shared = _Work(model, splits, recipe, work, start, alternation, dropouts, progress or SilentProgress())
     identity = _identity(shared)
     rounds: list[Round] = []
     selection: _Selection | None = None
@@ -191,16 +194,20 @@ def _retrain(work: _Work, number: int, selection: _Selection) -> Round:
         model.load_state_dict(work.start(number))
         selection.masks.apply(model)
         learner = model if plan is None else compact(model, plan)
-    history = _fit(work, number, learner, [MaskCallback(selection.masks)] if plan is None else [])
+    history = _fit(work, number, learner, selection)
     if plan is not None:
         scatter(learner, model, plan)
         model.eval()
     after = evaluate(learner, validation)
-    return Round(number, work.amount(number), _live(model, selection.masks), before.fraction, after.fraction, history)
+    return Round(
+        number, work.amount(number), _live_parameters(model, selection.masks), before.fraction, after.fraction, history
+    )
 
 
-def _fit(work: _Work, number: int, learner: nn.Module, callbacks: Sequence[Callback]) -> History:
+def _fit(work: _Work, number: int, learner: nn.Module, selection: _Selection) -> History:
     with ExitStack() as conditions:
+        rates = _dropout_rates(work, selection.masks)
+        conditions.enter_context(dropout_rates(learner, rates))
         if work.alternation is not None:
             conditions.enter_context(frozen(learner, work.alternation.frozen_in(number)))
         return fit(
@@ -209,16 +216,30 @@ def _fit(work: _Work, number: int, learner: nn.Module, callbacks: Sequence[Callb
             work.recipe.retrain,
             seed=derive_seed(work.recipe.seed, "retrain", number),
             epochs=work.epochs(number),
-            callbacks=callbacks,
+            callbacks=[MaskCallback(selection.masks)] if selection.plan is None else [],
             checkpoint=work.epoch_file,
             progress=work.progress,
         )
 
 
-def _live(model: nn.Module, masks: Masks) -> int:
-    return sum(
-        int(masks[name].sum()) if name in masks else parameter.numel() for name, parameter in model.named_parameters()
-    )
+def _dropout_rates(work: _Work, masks: Masks) -> dict[str, float]:
+    live = _live(work.model, masks)
+    rates = {one.name: one.adjusted(live) for one in work.dropouts if one.connections}
+    for one in work.dropouts:
+        to = f"{rates[one.name]:.4f}" if one.connections else "no layer with weights reads it, so it stays"
+        work.progress.note(f"dropout {one.name}: {one.rate:.4f} -> {to}")
+    return rates
+
+
+def _live(model: nn.Module, masks: Masks) -> dict[str, int]:
+    """Return how many entries of each parameter no mask holds at zero."""
+    parameters = model.named_parameters(remove_duplicate=False)
+    return {name: int(masks[name].sum()) if name in masks else value.numel() for name, value in parameters}
+
+
+def _live_parameters(model: nn.Module, masks: Masks) -> int:
+    live = _live(model, masks)
+    return sum(live[name] for name, _ in model.named_parameters())
 
 
 def _identity(work: _Work) -> str:
