@@ -1,0 +1,215 @@
+"""Making the smaller graph: constants sliced, biases completed, and settings that count channels corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from edgeprune.onnx_pruning.dead import Findings, following_add
+from edgeprune.onnx_pruning.graph import Graph, make_graph, to_model
+from edgeprune.onnx_pruning.labels import Indices
+from edgeprune.onnx_pruning.rules.movement import slice_bounds
+from edgeprune.onnx_pruning.runtime import Array
+from edgeprune.onnx_pruning.tracer import Traced, attribute
+
+Kept = dict[str, dict[int, Indices]]
+"""Constant -> axis -> the places that stay; only axes that lose something are listed."""
+
+
+def remove(traced: Traced, findings: Findings) -> tuple[Graph, Kept]:
+    """Return the graph without what is dead, and which places of which constants stayed.
+
+    Raises:
+        StageFailure: the smaller graph is not valid ONNX (a defect here).
+    """
+    work = _Removal(traced, findings)
+    for node in work.nodes:
+        correct = _CORRECTIONS.get(node.op_type)
+        if correct is not None and node.domain in ("", "ai.onnx"):
+            correct(work, node)
+    work.fold()
+    work.slice_constants()
+    smaller = Graph(traced.graph.path, traced.graph.model, work.nodes, work.constants, {})
+    return make_graph(to_model(smaller), traced.graph.path), work.kept
+
+
+class _Removal:
+    """The graph being made: copies of the nodes, and constants some of which are new."""
+
+    def __init__(self, traced: Traced, findings: Findings) -> None:
+        self.traced = traced
+        self.findings = findings
+        self.nodes = [_copy(node) for node in traced.graph.nodes]
+        self.constants: dict[str, Array] = dict(traced.graph.constants)
+        self.kept: Kept = {}
+        self._users = traced.graph.users()
+        self._made: set[str] = set()
+
+    def shape(self, name: str) -> list[int]:
+        """Return the shape a tensor will have."""
+        return [len(self.findings.kept(labels)) for labels in self.traced.axes[name]]
+
+    def shrinks(self, name: str) -> bool:
+        """Tell whether a tensor loses anything."""
+        return tuple(self.shape(name)) != self.traced.graph.shapes[name]
+
+    def replace_input(self, node: onnx.NodeProto, place: int, value: Array, hint: str) -> None:
+        """Give ``node`` a constant of its own; its name stays if nobody else reads the old one."""
+        while len(node.input) <= place:
+            node.input.append("")
+        name = node.input[place]
+        if not name or self._users[name] != 1:
+            name = base = name or f"{node.name or node.output[0]}.{hint}"
+            number = 0
+            while name in self.constants or name in self.traced.graph.shapes:
+                number += 1
+                name = f"{base}_{number}"
+        node.input[place] = name
+        self.constants[name] = value
+        self._made.add(name)
+
+    def slice_constants(self) -> None:
+        """Take away from every constant what is dead on its axes; constants made here have their size already."""
+        for name, value in self.traced.graph.constants.items():
+            for axis, labels in enumerate(self.traced.axes.get(name, [])):
+                places = self.findings.kept(labels)
+                if len(places) < len(labels):
+                    self.kept.setdefault(name, {})[axis] = places
+                    value = np.take(value, places, axis=axis)
+            if name not in self._made:
+                self.constants[name] = value
+
+    def fold(self) -> None:
+        """Add to the biases what removed constant channels gave."""
+        for node in self.nodes:
+            amount = self.findings.folds.get(node.output[0])
+            if amount is None:
+                continue
+            outputs = self.traced.axes[node.output[0]]
+            channel = outputs[-1] if node.op_type in ("MatMul", "Gemm") else outputs[1]
+            self._add_to_bias(node, amount, channel)
+
+    def _add_to_bias(self, node: onnx.NodeProto, amount: Array, channel: Indices) -> None:
+        holder, place = node, 2
+        if node.op_type == "MatMul":
+            found = following_add(node, self.traced)
+            assert found is not None
+            holder = next(other for other in self.nodes if other.output[0] == found[0].output[0])
+            place = found[1]
+        dtype = self.traced.graph.constants[node.input[1]].dtype
+        old: Array = np.zeros(len(amount), dtype=dtype)
+        if len(holder.input) > place and holder.input[place]:
+            old = self.traced.graph.constants[holder.input[place]]
+        if node.op_type == "Gemm":
+            old = old * _take_factor(node, "beta")
+        full = np.asarray(old + amount)
+        sliced = np.take(full, self.findings.kept(channel), axis=-1)
+        if sliced.ndim == 2 and sliced.shape[0] > 1:
+            sliced = np.take(sliced, self.findings.kept(self.traced.axes[node.output[0]][0]), axis=0)
+        self.replace_input(holder, place, sliced.astype(dtype), "bias")
+
+
+def _copy(node: onnx.NodeProto) -> onnx.NodeProto:
+    copied = onnx.NodeProto()
+    copied.CopyFrom(node)
+    return copied
+
+
+def _take_factor(node: onnx.NodeProto, name: str) -> float:
+    """Return a factor and leave 1 in its place."""
+    value = 1.0
+    for entry in list(node.attribute):
+        if entry.name == name:
+            value = float(helper.get_attribute_value(entry))
+            node.attribute.remove(entry)
+    return value
+
+
+def _set_attribute(node: onnx.NodeProto, name: str, value: int | list[int]) -> None:
+    for entry in list(node.attribute):
+        if entry.name == name:
+            node.attribute.remove(entry)
+    node.attribute.append(helper.make_attribute(name, value))
+
+
+def _group(work: _Removal, node: onnx.NodeProto) -> None:
+    """Correct the number of groups: channels that stay over channels per group that stay."""
+    if attribute(node, "group", 1) == 1:
+        return
+    channels, weight = work.shape(node.input[0])[1], work.shape(node.input[1])
+    if node.op_type == "Conv":
+        _set_attribute(node, "group", channels // weight[1])
+    elif work.shrinks(node.input[0]):
+        _set_attribute(node, "group", channels)
+
+
+def _shape_setting(work: _Removal, node: onnx.NodeProto) -> None:
+    """Correct the shape that a Reshape or an Expand is told."""
+    if work.shrinks(node.output[0]):
+        work.replace_input(node, 1, np.asarray(work.shape(node.output[0]), dtype=np.int64), "shape")
+
+
+def _sizes(work: _Removal, node: onnx.NodeProto) -> None:
+    if work.shrinks(node.output[0]) and len(node.input) > 3 and node.input[3]:
+        work.replace_input(node, 3, np.asarray(work.shape(node.output[0]), dtype=np.int64), "sizes")
+
+
+def _split(work: _Removal, node: onnx.NodeProto) -> None:
+    if not work.shrinks(node.input[0]):
+        return
+    along = attribute(node, "axis", 0) % len(work.shape(node.input[0]))
+    sizes = [work.shape(name)[along] for name in node.output]
+    if work.traced.graph.opset < 13:
+        _set_attribute(node, "split", sizes)
+        return
+    for entry in list(node.attribute):
+        if entry.name == "num_outputs":
+            node.attribute.remove(entry)
+    work.replace_input(node, 1, np.asarray(sizes, dtype=np.int64), "split")
+
+
+def _slice(work: _Removal, node: onnx.NodeProto) -> None:
+    if not work.shrinks(node.input[0]):
+        return
+    bounds = slice_bounds(node, work.traced.graph.shapes[node.input[0]], work.traced.graph.constants)
+    assert bounds is not None
+    starts, ends = [], []
+    for axis, (start, stop, step) in bounds.items():
+        places = work.findings.kept(work.traced.axes[node.input[0]][axis])
+        if step == 1:
+            start, stop = int((places < start).sum()), int((places < max(start, stop)).sum())
+        starts.append(start)
+        ends.append(stop if stop >= 0 else -(2**31))
+    settings = {"starts": starts, "ends": ends, "axes": list(bounds), "steps": [s for _, _, s in bounds.values()]}
+    if work.traced.graph.opset < 10:
+        for name in ("starts", "ends", "axes"):
+            _set_attribute(node, name, settings[name])
+        return
+    for place, (name, values) in enumerate(settings.items()):
+        work.replace_input(node, place + 1, np.asarray(values, dtype=np.int64), name)
+
+
+def _gather(work: _Removal, node: onnx.NodeProto) -> None:
+    axes = work.traced.axes[node.input[0]]
+    axis = attribute(node, "axis", 0) % len(axes)
+    places = work.findings.kept(axes[axis])
+    if len(places) == len(axes[axis]):
+        return
+    wanted = work.traced.graph.constants[node.input[1]] % len(axes[axis])
+    staying = wanted[work.findings.kept(work.traced.axes[node.output[0]][axis])]
+    work.replace_input(node, 1, np.searchsorted(places, staying).astype(np.int64), "indices")
+
+
+_CORRECTIONS: dict[str, Callable[[_Removal, onnx.NodeProto], None]] = {
+    "Conv": _group,
+    "ConvTranspose": _group,
+    "Reshape": _shape_setting,
+    "Expand": _shape_setting,
+    "Resize": _sizes,
+    "Split": _split,
+    "Slice": _slice,
+    "Gather": _gather,
+}

@@ -1,0 +1,146 @@
+"""Operators with weights: convolutions, products of matrices and normalisations."""
+
+from __future__ import annotations
+
+import onnx
+
+from edgeprune.onnx_pruning.labels import Indices
+from edgeprune.onnx_pruning.rules.elementwise import joined
+from edgeprune.onnx_pruning.tracer import Axes, Reader, Rule, Tracer, attribute
+
+
+def _convolution(tracer: Tracer, node: onnx.NodeProto) -> None:
+    """Data (N, C, *), weight (O, C / groups, *), bias (O)."""
+    data, weight = tracer.axes(node.input[0]), tracer.axes(node.input[1])
+    groups = attribute(node, "group", 1)
+    reason = f"space under the window of {node.op_type}"
+    tracer.pin(node.input[0], reason, list(range(2, len(data))))
+    tracer.pin(node.input[1], reason, list(range(2, len(weight))))
+    if tracer.constant(node.input[1]) is None:
+        tracer.pin_node(node, "a weight that is computed")
+        return
+    inside = len(weight[1])
+    if groups == 1 or (inside > 1 and not tracer.whole_groups):
+        _within_groups(tracer, node, groups)
+    else:
+        per_group = len(weight[0]) // groups
+        for place in range(inside):
+            tracer.labels.join(data[1][place::inside], data[1][0::inside])
+        for place in range(per_group):
+            tracer.labels.join(weight[0][place::per_group], data[1][0::inside])
+        tracer.pin(node.input[1], "places within a group, whose number is kept", [1])
+    _finish(tracer, node, weight[0])
+
+
+def _within_groups(tracer: Tracer, node: onnx.NodeProto, groups: int) -> None:
+    data, weight = tracer.axes(node.input[0]), tracer.axes(node.input[1])
+    inside, per_group = len(weight[1]), len(weight[0]) // groups
+    for group in range(groups):
+        tracer.labels.join(weight[1], data[1][group * inside : (group + 1) * inside])
+        tracer.labels.join(weight[0][:per_group], weight[0][group * per_group : (group + 1) * per_group])
+    tracer.readers.append(Reader(node, node.input[0], 1, node.input[1], 1, 0, 1, groups))
+
+
+def _transposed_convolution(tracer: Tracer, node: onnx.NodeProto) -> None:
+    """Data (N, C, *), weight (C, O / groups, *), bias (O)."""
+    data, weight = tracer.axes(node.input[0]), tracer.axes(node.input[1])
+    groups = attribute(node, "group", 1)
+    reason = f"space under the window of {node.op_type}"
+    tracer.pin(node.input[0], reason, list(range(2, len(data))))
+    tracer.pin(node.input[1], reason, list(range(2, len(weight))))
+    if groups == 1 and tracer.constant(node.input[1]) is not None:
+        tracer.labels.join(data[1], weight[0])
+        tracer.readers.append(Reader(node, node.input[0], 1, node.input[1], 0, 1, 1))
+        _finish(tracer, node, weight[1])
+        return
+    outputs = tracer.labels.fresh(tracer.shape(node.output[0])[1])
+    if len(weight[1]) == 1 and len(data[1]) == groups and tracer.constant(node.input[1]) is not None:
+        tracer.labels.join(data[1], weight[0])
+        outputs = data[1]
+    else:
+        for labels in (data[1], weight[0], weight[1], outputs):
+            tracer.labels.pin(labels, "a transposed convolution in groups")
+    _finish(tracer, node, outputs)
+
+
+def _finish(tracer: Tracer, node: onnx.NodeProto, channels: Indices) -> None:
+    """Label bias and output of a convolution."""
+    data, shape = tracer.axes(node.input[0]), tracer.shape(node.output[0])
+    if len(node.input) > 2 and node.input[2]:
+        tracer.labels.join(tracer.axes(node.input[2])[0], channels)
+    tracer.give(node.output[0], [data[0], channels, *(tracer.labels.fresh(n) for n in shape[2:])])
+    tracer.pin(node.output[0], f"space under the window of {node.op_type}", list(range(2, len(shape))))
+
+
+def _gemm(tracer: Tracer, node: onnx.NodeProto) -> None:
+    """(M, K) x (K, N) + C, each factor transposed or not."""
+    left_axis = 0 if attribute(node, "transA", 0) else 1
+    right_axis = 1 if attribute(node, "transB", 0) else 0
+    left, right = tracer.axes(node.input[0]), tracer.axes(node.input[1])
+    tracer.labels.join(left[left_axis], right[right_axis])
+    output_axis = None if tracer.constant(node.input[1]) is None else 1 - right_axis
+    tracer.readers.append(Reader(node, node.input[0], left_axis, node.input[1], right_axis, output_axis, 1))
+    result = [left[1 - left_axis], right[1 - right_axis]]
+    tracer.give(node.output[0], result)
+    if len(node.input) > 2 and node.input[2]:
+        for own, labels in zip(reversed(tracer.axes(node.input[2])), reversed(result), strict=False):
+            if len(own) == len(labels):
+                tracer.labels.join(own, labels)
+
+
+def _matmul(tracer: Tracer, node: onnx.NodeProto) -> None:
+    """(..., M, K) x (..., K, N), with a vector on either side taken as a row or a column."""
+    left, right = tracer.axes(node.input[0]), tracer.axes(node.input[1])
+    if len(left) < 2 or len(right) < 2:
+        tracer.pin_node(node, "a product with a vector")
+        return
+    tracer.labels.join(left[-1], right[-2])
+    shape = tracer.shape(node.output[0])
+    batch: Axes = []
+    for axis in range(len(shape) - 2):
+        place = axis - len(shape)
+        sides = [side[place] for side in (left, right) if len(side) >= -place]
+        full = [labels for labels in sides if len(labels) == shape[axis]]
+        for labels in full[1:]:
+            tracer.labels.join(full[0], labels)
+        batch.append(full[0])
+    constant = tracer.constant(node.input[1])
+    output_axis = 1 if constant is not None and constant.ndim == 2 else None
+    reader = Reader(node, node.input[0], len(left) - 1, node.input[1], len(right) - 2, output_axis, len(shape) - 1)
+    tracer.readers.append(reader)
+    tracer.give(node.output[0], [*batch, left[-2], right[-1]])
+
+
+def _channel_normalisation(tracer: Tracer, node: onnx.NodeProto) -> None:
+    """Batch and instance normalisation: data (N, C, *) and vectors (C)."""
+    data = tracer.axes(node.input[0])
+    if attribute(node, "training_mode", 0):
+        tracer.pin_node(node, "a batch normalisation that is training")
+        return
+    for name in node.input[1:]:
+        tracer.labels.join(tracer.axes(name)[0], data[1])
+    tracer.give(node.output[0], data)
+    if node.op_type == "InstanceNormalization":
+        tracer.pin(node.input[0], "normalised over space", list(range(2, len(data))))
+
+
+def _layer_normalisation(tracer: Tracer, node: onnx.NodeProto) -> None:
+    data = tracer.axes(node.input[0])
+    first = attribute(node, "axis", -1) % len(data)
+    tracer.pin(node.input[0], "normalised over this axis", list(range(first, len(data))))
+    tracer.give(node.output[0], joined(tracer, list(node.input[:1]), tracer.shape(node.input[0])))
+    tracer.pin_rest(node, 1)
+    for name in node.output[1:]:
+        if name:
+            tracer.pin(name, "a statistic")
+
+
+LAYER_RULES: dict[str, Rule] = {
+    "Conv": _convolution,
+    "ConvTranspose": _transposed_convolution,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "BatchNormalization": _channel_normalisation,
+    "InstanceNormalization": _channel_normalisation,
+    "LayerNormalization": _layer_normalisation,
+}

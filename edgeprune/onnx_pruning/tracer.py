@@ -1,0 +1,140 @@
+"""Labels for every axis of every tensor of a graph: which indices must live or die together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from edgeprune.onnx_pruning.graph import Graph, names_read, node_name
+from edgeprune.onnx_pruning.labels import Indices, Labels
+from edgeprune.onnx_pruning.runtime import Array
+
+Axes = list[Indices]
+Rule = Callable[["Tracer", onnx.NodeProto], None]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Where labels end: an axis of ``data`` that is multiplied with one of ``other`` and summed over.
+
+    ``groups`` and ``outputs`` (the output's channel axis) are for weights: with several groups, the weight's axis
+    counts within a group. ``output_axis`` is the axis of ``other`` that makes the output channels, ``None`` where both
+    operands are computed.
+    """
+
+    node: onnx.NodeProto
+    data: str
+    axis: int
+    other: str
+    other_axis: int
+    output_axis: int | None
+    channel_axis: int
+    groups: int = 1
+
+
+@dataclass
+class Traced:
+    """The labels of a graph; ``axes`` has one entry per tensor that has any, with one array per axis."""
+
+    graph: Graph
+    labels: Labels
+    axes: dict[str, Axes]
+    readers: list[Reader]
+    whole_groups: bool
+    without_rule: list[str]
+
+
+@dataclass
+class Tracer:
+    """What the operator rules work on.
+
+    ``whole_groups`` says how an ordinary grouped convolution may shrink: by whole groups, or (else) within its groups,
+    by the same places in each.
+    """
+
+    graph: Graph
+    whole_groups: bool
+    labels: Labels = field(default_factory=Labels)
+    layouts: dict[str, Axes] = field(default_factory=dict)
+    readers: list[Reader] = field(default_factory=list)
+    without_rule: list[str] = field(default_factory=list)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return a tensor's shape."""
+        return self.graph.shapes[name]
+
+    def constant(self, name: str) -> Array | None:
+        """Return a tensor's value where it is a constant."""
+        return self.graph.constants.get(name)
+
+    def axes(self, name: str) -> Axes:
+        """Return a tensor's labels, fresh ones if it has none yet."""
+        if name not in self.layouts:
+            self.give(name, [self.labels.fresh(extent) for extent in self.shape(name)])
+        return self.layouts[name]
+
+    def give(self, name: str, axes: Axes) -> None:
+        """Set a tensor's labels; a single index on an axis always stays."""
+        self.layouts[name] = axes
+        for labels in axes:
+            if len(labels) == 1:
+                self.labels.pin(labels, "its only index")
+
+    def pin(self, name: str, reason: str, axes: list[int] | None = None) -> None:
+        """Keep every index of some axes (all of them if none are named)."""
+        layout = self.axes(name)
+        for axis in range(len(layout)) if axes is None else axes:
+            self.labels.pin(layout[axis], reason)
+
+    def pin_node(self, node: onnx.NodeProto, reason: str) -> None:
+        """Keep all that a node reads and writes."""
+        for name in (*names_read(node), *(name for name in node.output if name)):
+            if name in self.graph.shapes:
+                self.pin(name, reason)
+
+    def pin_rest(self, node: onnx.NodeProto, after: int) -> None:
+        """Keep the operands from number ``after`` on: settings, not data."""
+        for name in node.input[after:]:
+            if name:
+                self.pin(name, f"a setting of {node.op_type} {node_name(node)}")
+
+
+def attribute(node: onnx.NodeProto, name: str, default: int) -> int:
+    """Return a node's integer attribute."""
+    found = next((entry for entry in node.attribute if entry.name == name), None)
+    return default if found is None else int(helper.get_attribute_value(found))
+
+
+def attribute_list(node: onnx.NodeProto, name: str) -> list[int] | None:
+    """Return a node's attribute that is a list of integers, ``None`` where it has none."""
+    found = next((entry for entry in node.attribute if entry.name == name), None)
+    return None if found is None else [int(value) for value in helper.get_attribute_value(found)]
+
+
+def trace(graph: Graph, *, whole_groups: bool) -> Traced:
+    """Label every axis of every tensor of ``graph``."""
+    from edgeprune.onnx_pruning.rules import RULES
+
+    tracer = Tracer(graph, whole_groups)
+    for value in graph.inputs:
+        tracer.pin(value.name, "the network's input")
+    for node in graph.nodes:
+        rule = RULES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        if rule is None:
+            reason = f"operator {node.op_type} has no rule"
+            tracer.without_rule.append(f"node {node_name(node)}: {reason}; what it reads and writes stays whole")
+            tracer.pin_node(node, reason)
+        else:
+            rule(tracer, node)
+    for value in graph.outputs:
+        tracer.pin(value.name, "the network's output")
+    return Traced(graph, tracer.labels, tracer.layouts, tracer.readers, whole_groups, tracer.without_rule)
+
+
+def arange(count: int) -> Indices:
+    """Return the numbers below ``count``."""
+    return np.arange(count, dtype=np.int64)
