@@ -9,6 +9,7 @@ from edgeprune.pruning.masks import Masks, plan_masks
 from edgeprune.pruning.optimizer import compact_optimizer
 from edgeprune.pruning.plan import LayerPlan, Plan
 from edgeprune.pruning.prune import PruneResult, prune
+from edgeprune.pruning.sensitivity import LayerCurve, sensitivity_scan
 from edgeprune.pruning.size import count_macs, count_parameters
 from edgeprune.pruning.weights import weight_masks
 
@@ -16,6 +17,7 @@ __all__ = [
     "CRITERIA",
     "Coupling",
     "Evidence",
+    "LayerCurve",
     "LayerPlan",
     "Masks",
     "Plan",
@@ -29,6 +31,7 @@ __all__ = [
     "make_plan",
     "plan_masks",
     "prune",
+    "sensitivity_scan",
     "trace_coupling",
     "weight_masks",
 ]

@@ -11,13 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgeprune.errors import UserError
+from edgeprune.progress import Progress, SilentProgress
 from edgeprune.pruning.criteria import Batch, Scores
+from edgeprune.pruning.criteria.han import choose_qualities
 from edgeprune.pruning.criteria.taylor import gradient_products
 from edgeprune.pruning.groups import must_match
 from edgeprune.pruning.masks import Masks
+from edgeprune.pruning.prunable import layer_of, prunable_weights
+from edgeprune.pruning.sensitivity import Measure, sensitivity_scan, spread
 from edgeprune.recipe import Prune
 
-_CRITERIA = ("l1", "l2", "taylor", "random")
+_CRITERIA = ("l1", "l2", "han", "taylor", "random")
 Ranked = dict[str, Scores]
 
 
@@ -28,7 +32,9 @@ def weight_masks(
     *,
     reference: Masks | None = None,
     calibration: Iterable[Batch] | None = None,
+    measure: Measure | None = None,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> Masks:
     """Return masks that hold ``amount`` of the weights at zero.
 
@@ -36,6 +42,9 @@ def weight_masks(
     magnitude, ``taylor`` by (gradient x weight)^2, ``random`` by the seed. With scope ``uniform`` every layer loses the
     same fraction, with ``global`` one ranking over all decides; in both at least one weight of every layer lives. The
     amount refers to all weights as given, and what ``reference`` holds at zero stays there.
+
+    ``han`` cuts every layer off at its own quality x standard deviation, the qualities chosen together by
+    ``sensitivity_scan`` with ``measure`` (see ``criteria.han``); overridden layers lose their own fraction instead.
 
     Raises:
         UserError: the criterion cannot judge single weights, the unit is ``macs``, a pattern matches no layer, or no
@@ -48,8 +57,8 @@ def weight_masks(
     if settings.unit == "macs":
         raise UserError("prune.unit: 'macs' does not apply to single weights; use 'parameters'")
     amount = settings.amount if amount is None else amount
-    parameters = _weights(model)
-    layers = {name: _layer(name) for name in parameters}
+    parameters = prunable_weights(model)
+    layers = {name: layer_of(name) for name in parameters}
     for key, patterns in (("exclude", settings.exclude), ("override", [entry.pattern for entry in settings.override])):
         for pattern in patterns:
             must_match(f"prune.{key}", pattern, list(layers.values()))
@@ -59,24 +68,13 @@ def weight_masks(
         if reference is not None and name in reference:
             scores[name] = np.where(reference[name].numpy().ravel(), scores[name], -1.0)
     own = _own_amounts(free, layers, settings, amount)
-    dead = _uniform(scores, own, amount) if settings.scope == "uniform" else _global(scores, own, amount)
+    if settings.criterion == "han":
+        dead = _han(model, scores, own, amount, measure, progress or SilentProgress())
+    else:
+        dead = _uniform(scores, own, amount) if settings.scope == "uniform" else _global(scores, own, amount)
     if not any(count for count in (int(flags.sum()) for flags in dead.values())):
         raise UserError("prune: the amount is too small to hold a single weight at zero, or every layer is excluded")
     return Masks({name: torch.from_numpy(~flags).reshape(parameters[name].shape) for name, flags in dead.items()})
-
-
-def _weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    skipped = (nn.Embedding, nn.LayerNorm, nn.GroupNorm)
-    return {
-        name: parameter
-        for name, parameter in model.named_parameters()
-        if parameter.ndim >= 2 and not isinstance(model.get_submodule(name.rpartition(".")[0]), skipped)
-    }
-
-
-def _layer(name: str) -> str:
-    module, _, leaf = name.rpartition(".")
-    return module if leaf == "weight" and module else name
 
 
 def _matches(layer: str, patterns: list[str]) -> bool:
@@ -140,6 +138,33 @@ def _global(scores: Ranked, own: dict[str, float], amount: float) -> dict[str, N
     flags = _lowest(everything, _share(everything, amount))
     bounds = np.cumsum([len(scores[name]) for name in ranked])[:-1]
     dead.update(zip(ranked, np.split(flags, bounds), strict=True))
+    return {name: dead[name] for name in scores}
+
+
+def _han(
+    model: nn.Module,
+    scores: Ranked,
+    own: dict[str, float],
+    amount: float,
+    measure: Measure | None,
+    progress: Progress,
+) -> dict[str, NDArray[np.bool_]]:
+    """Return what is below the thresholds; a score below zero is a weight gone already."""
+    if measure is None:
+        raise UserError("prune.criterion 'han' scans how sensitive each layer is: give it a measure, such as accuracy")
+    dead = {name: _lowest(scores[name], _share(scores[name], fraction)) for name, fraction in own.items()}
+    ranked = [name for name in scores if name not in own]
+    if not ranked:
+        return dead
+    parameters = prunable_weights(model)
+    held = Masks({name: torch.from_numpy(scores[name] >= 0).reshape(parameters[name].shape) for name in ranked})
+    layers = [layer_of(name) for name in ranked]
+    curves = sensitivity_scan(model, measure, layers=layers, reference=held, progress=progress)
+    spreads = {name: spread(parameters[name], scores[name] >= 0) for name in ranked}
+    qualities = choose_qualities(curves, spreads, amount)
+    for name, quality in qualities.items():
+        dead[name] = spreads[name].dead(quality)
+        progress.note(f"{layer_of(name)}: quality {quality:.3f}, {dead[name].mean():.1%} pruned")
     return {name: dead[name] for name in scores}
 
 

@@ -111,7 +111,9 @@ class Prune(Table):
     """
 
     granularity: Literal["channel", "weight"] = "channel"
-    criterion: Literal["l1", "l2", "bn-scale", "taylor", "activation-mean", "apoz", "geometric-median", "random"] = "l1"
+    criterion: Literal[
+        "l1", "l2", "han", "bn-scale", "taylor", "activation-mean", "apoz", "geometric-median", "random"
+    ] = "l1"
     scope: Literal["uniform", "global"] = "uniform"
     schedule: Literal["one-shot", "iterative", "cubic"] = "iterative"
     rounds: int = Field(default=3, ge=1)
@@ -128,6 +130,11 @@ class Prune(Table):
             for key in ("round_to", "min_channels", "unit"):
                 if key in self.model_fields_set:
                     raise ValueError(f"{key} does nothing when granularity is 'weight'; remove it")
+        if self.criterion == "han":
+            if self.granularity != "weight":
+                raise ValueError("criterion 'han' is a threshold for single weights; set granularity to 'weight'")
+            if "scope" in self.model_fields_set:
+                raise ValueError("scope does nothing when criterion is 'han'; remove it")
         if self.schedule == "one-shot" and "rounds" in self.model_fields_set and self.rounds != 1:
             raise ValueError("rounds is 1 when schedule is 'one-shot'; remove it")
         return self

@@ -174,7 +174,16 @@ def _select(work: _Work, number: int, before: _Selection | None) -> _Selection:
     with scoped_randomness(seed):
         if settings.granularity == "weight":
             held = before.masks if before else None
-            masks = weight_masks(work.model, settings, amount, reference=held, calibration=calibration, seed=seed)
+            masks = weight_masks(
+                work.model,
+                settings,
+                amount,
+                reference=held,
+                calibration=calibration,
+                measure=lambda network: evaluate(network, work.splits.validation).fraction,
+                seed=seed,
+                progress=work.progress,
+            )
             return _Selection(masks, None)
         example = (torch.zeros(1, *work.splits.input_shape),)
         earlier = before.plan if before else None

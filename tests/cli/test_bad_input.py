@@ -41,7 +41,7 @@ shared_triple = "aarch64-linux-gnu.2.28"
 cpu = "cortex_a53"
 """
 
-CRITERIA = "'l1', 'l2', 'bn-scale', 'taylor', 'activation-mean', 'apoz', 'geometric-median' or 'random'"
+CRITERIA = "'l1', 'l2', 'han', 'bn-scale', 'taylor', 'activation-mean', 'apoz', 'geometric-median' or 'random'"
 
 
 @pytest.fixture(autouse=True)

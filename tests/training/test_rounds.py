@@ -96,6 +96,16 @@ def test_single_weights(splits: Splits, tmp_path: Path) -> None:
     assert result.rounds[-1].live == (72 + 1536 + 24) // 4 + 8 + 8 + 8 + 12 + 2
 
 
+def test_thresholds_from_a_sensitivity_scan_meet_the_total(splits: Splits, tmp_path: Path) -> None:
+    asked = recipe(granularity="weight", criterion="han", amount=0.75)
+    model, result = result_of(splits, asked, tmp_path / "one")
+    again, _ = result_of(splits, asked, tmp_path / "other")
+    assert same_state(model, again)
+    total = 72 + 1536 + 24
+    assert [one.live - (8 + 8 + 8 + 12 + 2) for one in result.rounds] == [total // 2, total // 4]
+    assert sum(int(torch.count_nonzero(model.get_parameter(name))) for name in result.masks) == total // 4
+
+
 @pytest.mark.parametrize("criterion", ["taylor", "activation-mean", "apoz"])
 def test_criteria_that_look_at_data_get_them(splits: Splits, tmp_path: Path, criterion: str) -> None:
     _, result = result_of(splits, recipe(criterion=criterion), tmp_path)
