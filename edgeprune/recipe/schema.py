@@ -147,7 +147,8 @@ class Retrain(Train):
     pruning, those of an earlier epoch of the dense training (``rewind_epoch``, 0 is before the first), or fresh ones;
     ``scratch`` is fresh ones trained with the learning rate and the epochs of ``train``. ``freeze = "alternate"`` lets
     convolutions stand still in odd rounds and linear layers in even ones; ``adjust_dropout`` lets dropout modules drop
-    less, as the layers behind them have fewer connections left.
+    less, as the layers behind them have fewer connections left. ``distill`` is the weight of the dense original's
+    answers in the loss, compared at ``distill_temperature``.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)
@@ -157,11 +158,17 @@ class Retrain(Train):
     rewind_epoch: int = Field(default=0, ge=0)
     freeze: Literal["none", "alternate"] = "none"
     adjust_dropout: bool = False
+    distill: float = Field(default=0.0, ge=0, le=1)
+    distill_temperature: float = Field(default=4.0, gt=0)
 
     @model_validator(mode="after")
     def _every_key_does_something(self) -> Retrain:
         if self.start != "rewind" and self.rewind_epoch:
             raise ValueError(f"rewind_epoch does nothing when from is {self.start!r}; remove it")
+        if not self.distill and self.distill_temperature != type(self).model_fields["distill_temperature"].default:
+            raise ValueError("distill_temperature does nothing when distill is 0; remove it")
+        if self.distill and self.fit is not None:
+            raise ValueError("distill does nothing when fit trains; remove it")
         if self.start == "scratch" and self.final_epochs is not None:
             raise ValueError("final_epochs does nothing when from is 'scratch', which takes train.epochs; remove it")
         return self

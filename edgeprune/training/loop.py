@@ -20,6 +20,7 @@ from edgeprune.training.augment import random_shift
 from edgeprune.training.batches import cut, read_batches, sample_count
 from edgeprune.training.callbacks import Callback
 from edgeprune.training.checkpoint import facts_digest, load_checkpoint, save_checkpoint, state_digest
+from edgeprune.training.distillation import Distillation
 from edgeprune.training.evaluate import check_network, cross_entropy, evaluate
 from edgeprune.training.history import Epoch, History
 from edgeprune.training.learning_rate import learning_rate
@@ -45,6 +46,7 @@ class _Phase:
     seed: int
     epochs: int
     callbacks: Sequence[Callback]
+    distillation: Distillation | None
 
     @property
     def table(self) -> str:
@@ -59,6 +61,7 @@ def fit(
     seed: int,
     epochs: int | None = None,
     callbacks: Sequence[Callback] = (),
+    distillation: Distillation | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> History:
@@ -67,6 +70,7 @@ def fit(
     The same arguments on the same machine give the same weights, bit for bit. With ``checkpoint`` the state is written
     there after each epoch, and a call with the same arguments and starting weights continues from it to the same
     final weights; a checkpoint of anything else is not used. ``settings.fit`` replaces the loop by the user's code.
+    With ``distillation`` the network learns from a teacher too; the history's loss stays that of the labels.
 
     Raises:
         UserError: network and data do not belong together.
@@ -79,10 +83,12 @@ def fit(
         table = settings_table(settings)
         raise UserError(f"{table}.augment_shift: only images can be shifted, not samples of {splits.input_shape}")
     if settings.fit is not None:
+        if distillation is not None:
+            raise UserError(f"{settings_table(settings)}.fit: the user's code trains without a teacher; remove one")
         return run_user_fit(model, splits, settings, seed=seed, epochs=epochs, callbacks=callbacks, progress=progress)
-    identity = _fingerprint(model, splits, settings, seed, epochs, callbacks)
+    phase = _Phase(model, build_optimizer(model, settings), splits, settings, seed, epochs, callbacks, distillation)
+    identity = _fingerprint(phase)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub lacks the keyword alone
-    phase = _Phase(model, build_optimizer(model, settings), splits, settings, seed, epochs, callbacks)
     try:
         return _run(phase, identity, checkpoint, progress)
     finally:
@@ -139,12 +145,16 @@ def _train_steps(phase: _Phase, number: int) -> tuple[float, float]:
         )
         set_learning_rate(phase.optimizer, rate)
         phase.optimizer.zero_grad()
-        logits = model(random_shift(samples, settings.augment_shift, generator))
+        shifted = random_shift(samples, settings.augment_shift, generator)
+        logits = model(shifted)
         loss = cross_entropy(logits, labels)
         value = loss.item()
         if not math.isfinite(value):
             raise _diverged(phase, value, number, f"step {index + 1} of {len(parts)}")
-        loss.backward()  # type: ignore[no-untyped-call]
+        objective = loss
+        if phase.distillation is not None:
+            objective = phase.distillation.loss(shifted, logits, loss)
+        objective.backward()  # type: ignore[no-untyped-call]
         add_l1_gradient(model, settings.l1)
         phase.optimizer.step()
         for callback in phase.callbacks:
@@ -162,17 +172,16 @@ def _diverged(phase: _Phase, loss: float, number: int, step: str) -> StageFailur
     )
 
 
-def _fingerprint(
-    model: nn.Module, splits: Splits, settings: Train, seed: int, epochs: int, callbacks: Sequence[Callback]
-) -> str:
+def _fingerprint(phase: _Phase) -> str:
     facts = {
-        "settings": settings.model_dump(mode="json"),
-        "seed": seed,
-        "epochs": epochs,
-        "data": splits.describe(),
-        "callbacks": [callback.fingerprint() for callback in callbacks],
+        "settings": phase.settings.model_dump(mode="json"),
+        "seed": phase.seed,
+        "epochs": phase.epochs,
+        "data": phase.splits.describe(),
+        "callbacks": [callback.fingerprint() for callback in phase.callbacks],
+        "distillation": phase.distillation.fingerprint() if phase.distillation is not None else None,
         "torch": torch.__version__,
-        "start": state_digest(model.state_dict()),
+        "start": state_digest(phase.model.state_dict()),
     }
     return facts_digest(facts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from edgeprune.pruning.schedule import amount_after, round_count
 from edgeprune.recipe import Recipe
 from edgeprune.training.calibration import calibration_batches
 from edgeprune.training.checkpoint import Checkpoint, facts_digest, load_checkpoint, save_checkpoint, state_digest
+from edgeprune.training.distillation import Distillation
 from edgeprune.training.dropout import Dropout, dropout_rates, find_dropouts
 from edgeprune.training.evaluate import evaluate
 from edgeprune.training.freeze import Alternation, frozen
@@ -94,6 +96,7 @@ class _Work:
     start: Start | None
     alternation: Alternation | None
     dropouts: tuple[Dropout, ...]
+    distillation: Distillation | None
     progress: Progress
 
     def round_file(self, number: int) -> Path:
@@ -146,7 +149,8 @@ def prune_and_retrain(
     alternation = Alternation.of(model) if recipe.retrain.freeze == "alternate" else None
     sample = torch.zeros(1, *splits.input_shape)
     dropouts = find_dropouts(model, sample) if recipe.retrain.adjust_dropout else ()
-    shared = _Work(model, splits, recipe, work, start, alternation, dropouts, progress or SilentProgress())
+    teacher = _teacher(model, recipe)
+    shared = _Work(model, splits, recipe, work, start, alternation, dropouts, teacher, progress or SilentProgress())
     identity = _identity(shared)
     rounds: list[Round] = []
     selection: _Selection | None = None
@@ -226,9 +230,18 @@ def _fit(work: _Work, number: int, learner: nn.Module, selection: _Selection) ->
             seed=derive_seed(work.recipe.seed, "retrain", number),
             epochs=work.epochs(number),
             callbacks=[MaskCallback(selection.masks)] if selection.plan is None else [],
+            distillation=work.distillation,
             checkpoint=work.epoch_file,
             progress=work.progress,
         )
+
+
+def _teacher(model: nn.Module, recipe: Recipe) -> Distillation | None:
+    """Return the network as it is before any round as the teacher, if the recipe wants one."""
+    settings = recipe.retrain
+    if not settings.distill:
+        return None
+    return Distillation(copy.deepcopy(model), settings.distill, settings.distill_temperature)
 
 
 def _dropout_rates(work: _Work, masks: Masks) -> dict[str, float]:
