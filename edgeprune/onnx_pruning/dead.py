@@ -39,7 +39,8 @@ class Findings:
 class _Reading:
     """What one reader gets from each index: whether it is variable, or constant and why that cannot be folded.
 
-    ``weights`` says which index reaches which root through a weight that is not zero: (reader's index, output root).
+    ``weights`` says which index reaches which output through a weight that is not zero, as flags (groups, inputs per
+    group, outputs per group) and the outputs' roots (groups, outputs per group).
     """
 
     sets: Indices
@@ -86,7 +87,7 @@ def _wanted(reading: _Reading, alive: Flags) -> Flags:
     if reading.weights is None:
         return np.ones(len(reading.sets), dtype=np.bool_)
     reaches, outputs = reading.weights
-    return np.asarray((reaches & alive[outputs]).any(axis=1))
+    return np.asarray((reaches & alive[outputs][:, np.newaxis]).any(axis=2)).ravel()
 
 
 def _read(reader: Reader, traced: Traced, known: Known, roots: Indices) -> _Reading:
@@ -97,7 +98,7 @@ def _read(reader: Reader, traced: Traced, known: Known, roots: Indices) -> _Read
         return _Reading(sets, data & _along(known.reaches(reader.other), reader.other_axis))
     weights = _weights(reader, traced, known, roots)
     reading = _Reading(sets, data & unknown, weights=weights)
-    constant = np.flatnonzero(data & ~unknown & weights[0].any(axis=1))
+    constant = np.flatnonzero(data & ~unknown & weights[0].any(axis=2).ravel())
     for place in constant.tolist():
         amount = _contribution(reader, known, place)
         if amount is None:
@@ -115,15 +116,12 @@ def _along(flags: Flags, axis: int) -> Flags:
 
 
 def _weights(reader: Reader, traced: Traced, known: Known, roots: Indices) -> tuple[Flags, Indices]:
-    """Return (data index, output) flags of weights that are not zero, and (data index, output) roots."""
+    """Return which weights are not zero, and the roots of the outputs, both by group."""
     assert reader.output_axis is not None
     weight = np.moveaxis(known.reaches(reader.other), (reader.other_axis, reader.output_axis), (0, 1))
     flags = np.asarray(weight.reshape(weight.shape[0], weight.shape[1], -1).any(axis=2))
     outputs = roots[traced.axes[reader.other][reader.output_axis]]
-    per_group = len(outputs) // reader.groups
-    pieces = [flags[:, group * per_group : (group + 1) * per_group] for group in range(reader.groups)]
-    own = [np.broadcast_to(o, flags[:, :per_group].shape) for o in np.split(outputs, reader.groups)]
-    return np.concatenate(pieces), np.concatenate(own)
+    return np.stack(np.split(flags, reader.groups, axis=1)), np.stack(np.split(outputs, reader.groups))
 
 
 def _contribution(reader: Reader, known: Known, place: int) -> Array | None:
