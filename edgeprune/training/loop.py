@@ -26,7 +26,9 @@ from edgeprune.training.history import Epoch, History
 from edgeprune.training.learning_rate import learning_rate
 from edgeprune.training.optimizer import (
     add_l1_gradient,
+    add_scale_gradient,
     build_optimizer,
+    normalisation_scales,
     optimizer_tensors,
     restore_optimizer,
     set_learning_rate,
@@ -82,6 +84,8 @@ def fit(
     if settings.augment_shift and len(splits.input_shape) != 3:
         table = settings_table(settings)
         raise UserError(f"{table}.augment_shift: only images can be shifted, not samples of {splits.input_shape}")
+    if settings.bn_l1 and not normalisation_scales(model):
+        raise UserError(f"{settings_table(settings)}.bn_l1: the network has no batch normalisation with scales to pull")
     if settings.fit is not None:
         if distillation is not None:
             raise UserError(f"{settings_table(settings)}.fit: the user's code trains without a teacher; remove one")
@@ -156,6 +160,7 @@ def _train_steps(phase: _Phase, number: int) -> tuple[float, float]:
             objective = phase.distillation.loss(shifted, logits, loss)
         objective.backward()  # type: ignore[no-untyped-call]
         add_l1_gradient(model, settings.l1)
+        add_scale_gradient(model, settings.bn_l1)
         phase.optimizer.step()
         for callback in phase.callbacks:
             callback.on_step_end(model, phase.optimizer, step)

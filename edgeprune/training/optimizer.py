@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import SGD, AdamW, Optimizer
 
 from edgeprune.errors import UserError
@@ -41,13 +42,34 @@ def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
 def add_l1_gradient(model: nn.Module, strength: float) -> None:
     """Add the subgradient of ``strength * sum |w|`` over everything called ``weight``, normalisation scales included.
 
-    Network slimming (Liu et al. 2017) needs the latter; biases are not pulled.
+    Biases are not pulled. For batch normalisation's scales alone see ``add_scale_gradient``.
     """
     if strength == 0:
         return
     for name, parameter in model.named_parameters():
         if name.rpartition(".")[2] == "weight" and parameter.grad is not None:
             parameter.grad.add_(parameter.sign(), alpha=strength)
+
+
+def normalisation_scales(model: nn.Module) -> tuple[nn.Parameter, ...]:
+    """Return the scales of the model's batch normalisations; those without scales have none."""
+    return tuple(
+        module.weight for module in model.modules() if isinstance(module, _BatchNorm) and module.weight is not None
+    )
+
+
+@torch.no_grad()
+def add_scale_gradient(model: nn.Module, strength: float) -> None:
+    """Add the subgradient of ``strength * sum |scale|`` over batch normalisations.
+
+    Liu et al., "Learning efficient convolutional networks through network slimming" (2017): channels that do not
+    matter lose their scale while training, and ``bn-scale`` then finds them.
+    """
+    if strength == 0:
+        return
+    for scale in normalisation_scales(model):
+        if scale.grad is not None:
+            scale.grad.add_(scale.sign(), alpha=strength)
 
 
 def optimizer_tensors(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:

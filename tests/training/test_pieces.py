@@ -4,14 +4,17 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
+from edgeprune.errors import UserError
 from edgeprune.recipe import Train
+from edgeprune.training import fit
 from edgeprune.training.augment import random_shift
 from edgeprune.training.batches import cut
 from edgeprune.training.learning_rate import learning_rate
-from edgeprune.training.optimizer import add_l1_gradient, build_optimizer
+from edgeprune.training.optimizer import add_l1_gradient, add_scale_gradient, build_optimizer
 from edgeprune.training.randomness import derive_seed
-from tests.training.tiny_training import make_model
+from tests.training.tiny_training import make_model, make_splits
 
 
 def test_learning_rate_closed_forms() -> None:
@@ -83,3 +86,27 @@ def test_derived_seeds_are_fixed_and_differ_by_place() -> None:
     assert derive_seed(0, "epoch", 1) == derive_seed(0, "epoch", 1)
     places = [derive_seed(seed, "epoch", epoch) for seed in range(20) for epoch in range(20)]
     assert len(set(places)) == 400
+
+
+def test_scale_gradient_pulls_the_scales_of_batch_normalisations_alone() -> None:
+    model = make_model()
+    with torch.no_grad():
+        model.bn1.weight.copy_(torch.tensor([1.0, -2.0, 0.0, 3.0, -1.0, 0.5, 0.0, 1.0]))
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, 2.0)
+    add_scale_gradient(model, 0.25)
+    assert model.bn1.weight.grad is not None
+    assert model.bn1.weight.grad.tolist() == [2.25, 1.75, 2.0, 2.25, 1.75, 2.25, 2.0, 2.25]
+    others = [value.grad for name, value in model.named_parameters() if name != "bn1.weight"]
+    assert all(grad is not None and bool((grad == 2.0).all()) for grad in others)
+
+
+def test_slimming_makes_scales_small_and_needs_scales() -> None:
+    plain, slim = make_model(), make_model()
+    settings = Train(epochs=4, batch_size=16, learning_rate=0.05)
+    fit(plain, make_splits(), settings, seed=1)
+    fit(slim, make_splits(), settings.model_copy(update={"bn_l1": 0.2}), seed=1)
+    assert float(slim.bn1.weight.detach().abs().sum()) < 0.6 * float(plain.bn1.weight.detach().abs().sum())
+    without = nn.Sequential(nn.Flatten(), nn.Linear(36, 2))
+    with pytest.raises(UserError, match=r"^train\.bn_l1: the network has no batch normalisation with scales to pull$"):
+        fit(without, make_splits(), settings.model_copy(update={"bn_l1": 0.05}), seed=1)
