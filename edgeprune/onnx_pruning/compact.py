@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ from edgeprune.onnx_pruning.labels import Indices
 from edgeprune.onnx_pruning.remove import Kept, remove
 from edgeprune.onnx_pruning.report import LayerSize, layers, macs, parameters
 from edgeprune.onnx_pruning.runtime import run_model, seeded_inputs
-from edgeprune.onnx_pruning.tracer import Traced, trace
+from edgeprune.onnx_pruning.tracer import Choices, Traced, trace
 from edgeprune.parity import Parity, compare
 from edgeprune.progress import Progress, SilentProgress
 
 _TOLERANCES = {np.dtype(np.float16): 1e-2}
 _TOLERANCE = 1e-5
 _CHECKS = 4
+_CHOICES = [Choices(*both) for both in product((False, True), repeat=2)]
 
 
 @dataclass(frozen=True)
@@ -96,25 +98,31 @@ def remove_dead(graph: Graph, *, progress: Progress | None = None) -> tuple[Grap
     progress.stage("remove what is dead", None)
     current = graph
     kept: Kept = {}
-    unchanged, whole_groups = 0, False
     blocked: dict[str, int] = {}
     traced: Traced | None = None
-    # A grouped convolution shrinks within its groups or by whole groups; both are tried until neither finds anything.
-    while unchanged < 2:
-        traced = trace(current, whole_groups=whole_groups)
+    pending = list(_CHOICES)
+    while pending:
+        choices = pending.pop(0)
+        if traced is not None and not _matters(choices, traced):
+            continue
+        traced = trace(current, choices)
         findings = find_dead(traced)
         blocked = findings.blocked
         smaller, removed = remove(traced, findings)
         if removed:
             kept = _composed(kept, removed)
-            current, unchanged = smaller, 0
+            current = smaller
+            # What went may have killed more under the other choices too.
+            pending = [choices, *(other for other in _CHOICES if other != choices)]
             progress.advance(f"{sum(len(axes) for axes in removed.values())} axes shorter")
-        else:
-            unchanged += 1
-            whole_groups = not whole_groups
     assert traced is not None
     notes = [f"{count} constant channels stay: {reason}" for reason, count in blocked.items()]
     return current, _plan(graph, current, traced, kept, (*notes, *traced.without_rule))
+
+
+def _matters(choices: Choices, traced: Traced) -> bool:
+    """Tell whether choices differ from the usual ones only where the network has something to choose."""
+    return all(getattr(choices, name) == default or name in traced.chosen for name, default in vars(Choices()).items())
 
 
 def check_equal(expected: onnx.ModelProto, actual: onnx.ModelProto, border: str) -> tuple[Parity, ...]:

@@ -36,32 +36,49 @@ class Reader:
     groups: int = 1
 
 
+@dataclass(frozen=True)
+class Choices:
+    """Where an operator can shrink in two ways that exclude each other, which of them is followed.
+
+    An ordinary grouped convolution shrinks by whole groups or (else) within its groups, by the same places in each. An
+    axis that is cut into several, or made of several, shrinks along its smallest free factor or (else) its largest.
+    """
+
+    whole_groups: bool = False
+    smallest_factor: bool = False
+
+
 @dataclass
 class Traced:
-    """The labels of a graph; ``axes`` has one entry per tensor that has any, with one array per axis."""
+    """The labels of a graph; ``axes`` has one entry per tensor that has any, with one array per axis.
+
+    ``chosen`` names the fields of `Choices` that made a difference.
+    """
 
     graph: Graph
     labels: Labels
     axes: dict[str, Axes]
     readers: list[Reader]
-    whole_groups: bool
     without_rule: list[str]
+    chosen: set[str]
 
 
 @dataclass
 class Tracer:
-    """What the operator rules work on.
-
-    ``whole_groups`` says how an ordinary grouped convolution may shrink: by whole groups, or (else) within its groups,
-    by the same places in each.
-    """
+    """What the operator rules work on."""
 
     graph: Graph
-    whole_groups: bool
+    choices: Choices
     labels: Labels = field(default_factory=Labels)
     layouts: dict[str, Axes] = field(default_factory=dict)
     readers: list[Reader] = field(default_factory=list)
     without_rule: list[str] = field(default_factory=list)
+    chosen: set[str] = field(default_factory=set)
+
+    def choose(self, name: str) -> bool:
+        """Return one of the choices, and remember that it mattered."""
+        self.chosen.add(name)
+        return bool(getattr(self.choices, name))
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return a tensor's shape."""
@@ -115,11 +132,11 @@ def attribute_list(node: onnx.NodeProto, name: str) -> list[int] | None:
     return None if found is None else [int(value) for value in helper.get_attribute_value(found)]
 
 
-def trace(graph: Graph, *, whole_groups: bool) -> Traced:
+def trace(graph: Graph, choices: Choices) -> Traced:
     """Label every axis of every tensor of ``graph``."""
     from edgeprune.onnx_pruning.rules import RULES
 
-    tracer = Tracer(graph, whole_groups)
+    tracer = Tracer(graph, choices)
     for value in graph.inputs:
         tracer.pin(value.name, "the network's input")
     for node in graph.nodes:
@@ -132,7 +149,7 @@ def trace(graph: Graph, *, whole_groups: bool) -> Traced:
             rule(tracer, node)
     for value in graph.outputs:
         tracer.pin(value.name, "the network's output")
-    return Traced(graph, tracer.labels, tracer.layouts, tracer.readers, whole_groups, tracer.without_rule)
+    return Traced(graph, tracer.labels, tracer.layouts, tracer.readers, tracer.without_rule, tracer.chosen)
 
 
 def arange(count: int) -> Indices:

@@ -315,3 +315,39 @@ def test_a_shared_weight_goes_when_both_of_its_uses_allow_it() -> None:
     _, plan = compacted(network, "one", "two")
     assert plan.kept["left.weight"] == {0: (0, 2, 3)}
     assert plan.kept["one.weight"] == plan.kept["two.weight"] == {1: (0, 2, 3)}
+
+
+@pytest.mark.parametrize(("mode", "gone"), [("CRD", (4, 5, 6, 7)), ("DCR", (1, 4, 7, 10))])
+def test_a_pixel_shuffle(mode: str, gone: tuple[int, ...]) -> None:
+    network = Network()
+    first = network.conv(network.input("x", 1, 3, 6, 6), "first", 3, 12)
+    wide = network.node("DepthToSpace", [first], "wide", blocksize=2, mode=mode)
+    network.conv(network.node("SpaceToDepth", [wide], "deep", blocksize=2), "last", 12, 2)
+    network.kill_output("first", *gone)
+    _, plan = compacted(network, "last")
+    assert plan.kept["first.weight"] == {0: tuple(place for place in range(12) if place not in gone)}
+    assert plan.kept["last.weight"] == {1: (0, 2, 3, 5, 6, 8, 9, 11)}
+
+
+@pytest.mark.parametrize("gone", [(3, 4, 5), (0, 3, 6, 9)], ids=["a head", "a place in each head"])
+def test_heads_of_an_attention(gone: tuple[int, ...]) -> None:
+    network = Network()
+    x = network.input("x", 5, 6)
+    parts = []
+    for part in ("query", "key", "value"):
+        network.gemm(x, part, 6, 12)
+        to = network.constant(f"{part}.to", [5, 4, 3], np.int64)
+        parts.append(network.node("Reshape", [part, to], f"{part}.heads"))
+    query, value = (network.node("Transpose", [parts[i]], f"turned{i}", perm=[1, 0, 2]) for i in (0, 2))
+    key = network.node("Transpose", [parts[1]], "turned1", perm=[1, 2, 0])
+    scores = network.node("Softmax", [network.node("MatMul", [query, key], "scores")], "weights")
+    mixed = network.node("Transpose", [network.node("MatMul", [scores, value], "mixed")], "back", perm=[1, 0, 2])
+    flat = network.node("Reshape", [mixed, network.constant("to", [5, 12], np.int64)], "flat")
+    network.gemm(flat, "out", 12, 2)
+    network.kill_input("out", *gone)
+    network.kill_output("query", *gone)
+    _, plan = compacted(network, "out")
+    kept = tuple(place for place in range(12) if place not in gone)
+    assert plan.kept["value.weight"] == {0: kept}
+    assert plan.kept["query.weight"] == plan.kept["key.weight"] == {0: kept}
+    assert plan.kept["out.weight"] == {1: kept}

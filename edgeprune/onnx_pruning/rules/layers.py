@@ -20,7 +20,7 @@ def _convolution(tracer: Tracer, node: onnx.NodeProto) -> None:
         tracer.pin_node(node, "a weight that is computed")
         return
     inside = len(weight[1])
-    if groups == 1 or (inside > 1 and not tracer.whole_groups):
+    if groups == 1 or (inside > 1 and not tracer.choose("whole_groups")):
         _within_groups(tracer, node, groups)
     else:
         per_group = len(weight[0]) // groups

@@ -58,19 +58,28 @@ def _coordinate(extents: list[int], factor: int) -> Indices:
     return np.broadcast_to(places, extents).ravel()
 
 
+def _factor(tracer: Tracer, extents: list[int], free: list[int]) -> int:
+    """Choose the factor to follow: the largest leaves the finest choice, the smallest is tried after it."""
+    if len({extents[place] for place in free}) < 2:
+        return free[0] if free else 0
+    pick = min if tracer.choose("smallest_factor") else max
+    return pick(free, key=lambda place: extents[place])
+
+
 def _merged(tracer: Tracer, factors: list[Indices]) -> Indices:
-    """Follow the factor that can shrink (the finest of several) and keep the others."""
+    """Follow one factor that can shrink and keep the others."""
+    extents = [len(labels) for labels in factors]
     free = [place for place, labels in enumerate(factors) if not tracer.labels.is_pinned(labels)]
-    chosen = max(free, key=lambda place: len(factors[place]), default=0)
+    chosen = _factor(tracer, extents, free)
     for place, labels in enumerate(factors):
         if place != chosen:
             tracer.labels.pin(labels, "merged with another axis")
-    return factors[chosen][_coordinate([len(labels) for labels in factors], chosen)]
+    return factors[chosen][_coordinate(extents, chosen)]
 
 
 def _cut(tracer: Tracer, whole: Indices, extents: list[int]) -> list[Indices]:
-    """Follow the largest factor (the finest choice) and keep the others."""
-    chosen = int(np.argmax(extents))
+    """Follow one factor and keep the others."""
+    chosen = _factor(tracer, extents, list(range(len(extents))))
     coordinate = _coordinate(extents, chosen)
     representatives = whole[[int(np.flatnonzero(coordinate == place)[0]) for place in range(extents[chosen])]]
     tracer.labels.join(whole, representatives[coordinate])
@@ -79,6 +88,29 @@ def _cut(tracer: Tracer, whole: Indices, extents: list[int]) -> list[Indices]:
         if place != chosen:
             tracer.labels.pin(labels, "cut along another factor of its axis")
     return made
+
+
+def _channels_to_space(tracer: Tracer, node: onnx.NodeProto) -> None:
+    """Pixel shuffle: the input's channels are (channel, block, block) or, by default, (block, block, channel)."""
+    data, shape = tracer.axes(node.input[0]), tracer.shape(node.output[0])
+    mode = next((entry.s for entry in node.attribute if entry.name == "mode"), b"DCR")
+    by_output = data[1].reshape(shape[1], -1).T if mode == b"CRD" else data[1].reshape(-1, shape[1])
+    for row in by_output[1:]:
+        tracer.labels.join(by_output[0], row)
+    _around_space(tracer, node, by_output[0])
+
+
+def _space_to_channels(tracer: Tracer, node: onnx.NodeProto) -> None:
+    """The reverse: the output's channels are (block, block, channel)."""
+    channels = tracer.axes(node.input[0])[1]
+    _around_space(tracer, node, np.tile(channels, tracer.shape(node.output[0])[1] // len(channels)))
+
+
+def _around_space(tracer: Tracer, node: onnx.NodeProto, channels: Indices) -> None:
+    data, shape = tracer.axes(node.input[0]), tracer.shape(node.output[0])
+    tracer.give(node.output[0], [data[0], channels, *(tracer.labels.fresh(extent) for extent in shape[2:])])
+    for name in (node.input[0], node.output[0]):
+        tracer.pin(name, f"space cut by {node.op_type}", [2, 3])
 
 
 def _transpose(tracer: Tracer, node: onnx.NodeProto) -> None:
@@ -176,4 +208,6 @@ MOVEMENT_RULES: dict[str, Rule] = {
     "Slice": _slice,
     "Gather": _gather,
     "Expand": _expand,
+    "DepthToSpace": _channels_to_space,
+    "SpaceToDepth": _space_to_channels,
 }
