@@ -86,6 +86,7 @@ class Train(Table):
     weight_decay: float = Field(default=0.0, ge=0)
     l1: float = Field(default=0.0, ge=0)
     bn_l1: float = Field(default=0.0, ge=0)
+    group_lasso: float = Field(default=0.0, ge=0)
     decay: Literal["constant", "cosine", "one-cycle"] = "cosine"
     augment_shift: int = Field(default=0, ge=0)
     fit: CallableSpec | None = None

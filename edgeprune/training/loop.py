@@ -22,6 +22,7 @@ from edgeprune.training.callbacks import Callback
 from edgeprune.training.checkpoint import facts_digest, load_checkpoint, save_checkpoint, state_digest
 from edgeprune.training.distillation import Distillation
 from edgeprune.training.evaluate import check_network, cross_entropy, evaluate
+from edgeprune.training.group_lasso import GroupLasso
 from edgeprune.training.history import Epoch, History
 from edgeprune.training.learning_rate import learning_rate
 from edgeprune.training.optimizer import (
@@ -49,6 +50,7 @@ class _Phase:
     epochs: int
     callbacks: Sequence[Callback]
     distillation: Distillation | None
+    groups: GroupLasso | None
 
     @property
     def table(self) -> str:
@@ -90,7 +92,8 @@ def fit(
         if distillation is not None:
             raise UserError(f"{settings_table(settings)}.fit: the user's code trains without a teacher; remove one")
         return run_user_fit(model, splits, settings, seed=seed, epochs=epochs, callbacks=callbacks, progress=progress)
-    phase = _Phase(model, build_optimizer(model, settings), splits, settings, seed, epochs, callbacks, distillation)
+    optimizer, groups = build_optimizer(model, settings), _groups(model, splits, settings)
+    phase = _Phase(model, optimizer, splits, settings, seed, epochs, callbacks, distillation, groups)
     identity = _fingerprint(phase)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub lacks the keyword alone
     try:
@@ -103,6 +106,12 @@ def fit(
 def settings_table(settings: Train) -> str:
     """Return the recipe table the settings came from."""
     return "retrain" if isinstance(settings, Retrain) else "train"
+
+
+def _groups(model: nn.Module, splits: Splits, settings: Train) -> GroupLasso | None:
+    if not settings.group_lasso:
+        return None
+    return GroupLasso.of(model, torch.zeros(1, *splits.input_shape), settings_table(settings))
 
 
 def _run(phase: _Phase, identity: str, checkpoint: Path | None, progress: Progress) -> History:
@@ -161,6 +170,8 @@ def _train_steps(phase: _Phase, number: int) -> tuple[float, float]:
         objective.backward()  # type: ignore[no-untyped-call]
         add_l1_gradient(model, settings.l1)
         add_scale_gradient(model, settings.bn_l1)
+        if phase.groups is not None:
+            phase.groups.add_gradient(model, settings.group_lasso)
         phase.optimizer.step()
         for callback in phase.callbacks:
             callback.on_step_end(model, phase.optimizer, step)
