@@ -26,7 +26,7 @@ from edgeprune.progress import Progress, SilentProgress
 _TOLERANCES = {np.dtype(np.float16): 1e-2}
 _TOLERANCE = 1e-5
 _CHECKS = 4
-_CHOICES = [Choices(*both) for both in product((False, True), repeat=2)]
+_CHOICES = [Choices(groups, factor) for groups, factor in product((False, True), range(3))]
 
 
 @dataclass(frozen=True)

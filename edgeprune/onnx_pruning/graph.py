@@ -74,6 +74,7 @@ def make_graph(model: onnx.ModelProto, path: str) -> Graph:
     """
     stored = {tensor.name for tensor in model.graph.initializer}
     inferred = _infer(model, path)
+    named = list(inferred.graph.value_info)
     del inferred.graph.value_info[:]
     given = [value for value in inferred.graph.input if value.name not in stored]
     for value in given:
@@ -81,7 +82,7 @@ def make_graph(model: onnx.ModelProto, path: str) -> Graph:
     del inferred.graph.input[:]
     inferred.graph.input.extend(given)
     inferred.ir_version = max(inferred.ir_version, _OLDEST)
-    known = {value.name: value for value in (*_infer(model, path).graph.value_info, *given, *model.graph.output)}
+    known = {value.name: value for value in (*named, *given, *inferred.graph.output)}
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in inferred.graph.initializer}
     graph = Graph(path, inferred, [], constants, {})
     for value in known.values():

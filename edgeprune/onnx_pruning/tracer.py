@@ -41,11 +41,12 @@ class Choices:
     """Where an operator can shrink in two ways that exclude each other, which of them is followed.
 
     An ordinary grouped convolution shrinks by whole groups or (else) within its groups, by the same places in each. An
-    axis that is cut into several, or made of several, shrinks along its smallest free factor or (else) its largest.
+    axis that is cut into several, or made of several, shrinks along one free factor: the largest (the finest choice)
+    for 0, the next smaller for 1, and so on.
     """
 
     whole_groups: bool = False
-    smallest_factor: bool = False
+    factor: int = 0
 
 
 @dataclass
@@ -75,10 +76,10 @@ class Tracer:
     without_rule: list[str] = field(default_factory=list)
     chosen: set[str] = field(default_factory=set)
 
-    def choose(self, name: str) -> bool:
-        """Return one of the choices, and remember that it mattered."""
+    def choose(self, name: str) -> int:
+        """Return one of the choices (0 or 1 for yes and no), and remember that it mattered."""
         self.chosen.add(name)
-        return bool(getattr(self.choices, name))
+        return int(getattr(self.choices, name))
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return a tensor's shape."""

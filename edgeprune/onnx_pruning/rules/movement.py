@@ -59,11 +59,11 @@ def _coordinate(extents: list[int], factor: int) -> Indices:
 
 
 def _factor(tracer: Tracer, extents: list[int], free: list[int]) -> int:
-    """Choose the factor to follow: the largest leaves the finest choice, the smallest is tried after it."""
-    if len({extents[place] for place in free}) < 2:
+    """Choose the factor to follow among those that can shrink; the largest leaves the finest choice."""
+    if len(free) < 2:
         return free[0] if free else 0
-    pick = min if tracer.choose("smallest_factor") else max
-    return pick(free, key=lambda place: extents[place])
+    by_size = sorted(free, key=lambda place: -extents[place])
+    return by_size[min(tracer.choose("factor"), len(free) - 1)]
 
 
 def _merged(tracer: Tracer, factors: list[Indices]) -> Indices:
