@@ -147,6 +147,9 @@ def _load(path: Path) -> onnx.ModelProto:
         raise UserError(f"{path}: not valid ONNX: {_first_line(error)}") from None
     if not model.graph.output:
         raise UserError(f"{path}: the network has no outputs")
+    if model.graph.sparse_initializer:
+        name = model.graph.sparse_initializer[0].values.name
+        raise UserError(f"{path}: initializer {name}: stored sparse, which is not supported; store it dense")
     return model
 
 

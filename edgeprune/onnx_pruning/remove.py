@@ -139,11 +139,10 @@ def _group(work: _Removal, node: onnx.NodeProto) -> None:
     """Correct the number of groups: channels that stay over channels per group that stay."""
     if attribute(node, "group", 1) == 1:
         return
-    channels, weight = work.shape(node.input[0])[1], work.shape(node.input[1])
-    if node.op_type == "Conv":
-        _set_attribute(node, "group", channels // weight[1])
-    elif work.shrinks(node.input[0]):
-        _set_attribute(node, "group", channels)
+    channels, inside = work.shape(node.input[0])[1], work.shape(node.input[1])[1]
+    if node.op_type == "ConvTranspose":  # its weight does not count within groups, and only whole groups go
+        inside = work.traced.graph.shapes[node.input[0]][1] // attribute(node, "group", 1)
+    _set_attribute(node, "group", channels // inside)
 
 
 def _shape_setting(work: _Removal, node: onnx.NodeProto) -> None:

@@ -351,3 +351,16 @@ def test_heads_of_an_attention(gone: tuple[int, ...]) -> None:
     assert plan.kept["value.weight"] == {0: kept}
     assert plan.kept["query.weight"] == plan.kept["key.weight"] == {0: kept}
     assert plan.kept["out.weight"] == {1: kept}
+
+
+def test_a_transposed_convolution_in_groups_loses_a_whole_group() -> None:
+    network = Network()
+    first = network.conv(network.input("x", 1, 3, 6, 6), "first", 3, 6)
+    operands = [first, network.weight("up.weight", 6, 2, 2, 2), network.weight("up.bias", 6)]
+    network.conv(network.node("ConvTranspose", operands, "up", strides=[2, 2], group=3), "last", 6, 2)
+    network.kill_input("last", 0, 2, 3)  # half of group 0, all of group 1
+    smaller, plan = compacted(network, "last")
+    assert plan.kept["first.weight"] == plan.kept["up.weight"] == {0: (0, 1, 4, 5)}
+    assert plan.kept["up.bias"] == {0: (0, 1, 4, 5)}
+    node = next(node for node in smaller.nodes if node.name == "up")
+    assert next(entry.i for entry in node.attribute if entry.name == "group") == 2

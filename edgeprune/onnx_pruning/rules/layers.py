@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 
 from edgeprune.onnx_pruning.labels import Indices
@@ -53,13 +54,15 @@ def _transposed_convolution(tracer: Tracer, node: onnx.NodeProto) -> None:
         tracer.readers.append(Reader(node, node.input[0], 1, node.input[1], 0, 1, 1))
         _finish(tracer, node, weight[1])
         return
-    outputs = tracer.labels.fresh(tracer.shape(node.output[0])[1])
-    if len(weight[1]) == 1 and len(data[1]) == groups and tracer.constant(node.input[1]) is not None:
-        tracer.labels.join(data[1], weight[0])
-        outputs = data[1]
-    else:
-        for labels in (data[1], weight[0], weight[1], outputs):
-            tracer.labels.pin(labels, "a transposed convolution in groups")
+    if tracer.constant(node.input[1]) is None:
+        tracer.pin_node(node, "a weight that is computed")
+        return
+    inside = len(data[1]) // groups
+    for place in range(1, inside):
+        tracer.labels.join(data[1][place::inside], data[1][0::inside])
+    tracer.labels.join(data[1], weight[0])
+    tracer.pin(node.input[1], "places within a group, whose number is kept", [1])
+    outputs = np.repeat(data[1][0::inside], len(weight[1]))
     _finish(tracer, node, outputs)
 
 
