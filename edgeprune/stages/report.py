@@ -118,9 +118,19 @@ def _settings(recipe: Recipe) -> tuple[Fact, ...]:
 
 
 def _retraining(recipe: Recipe) -> str:
-    last = recipe.retrain.final_epochs
-    after_last = "" if last is None else f", {last} after the last"
-    return f"{recipe.retrain.epochs} epochs after a round{after_last}"
+    settings = recipe.retrain
+    parts = [f"{settings.epochs} epochs after a round"]
+    if settings.final_epochs is not None:
+        parts.append(f"{settings.final_epochs} after the last")
+    start = f"epoch {settings.rewind_epoch}'s weights" if settings.start == "rewind" else settings.start
+    parts.append(f"from {start}")
+    if settings.freeze != "none":
+        parts.append("convolutions and linear layers in turns")
+    if settings.adjust_dropout:
+        parts.append("dropout adjusted")
+    if settings.distill:
+        parts.append(f"distilled by {settings.distill:g} at temperature {settings.distill_temperature:g}")
+    return ", ".join(parts)
 
 
 def _epochs(root: Path) -> tuple[Epoch, ...]:
