@@ -60,6 +60,8 @@ def test_what_is_frozen_keeps_every_bit_and_the_rest_learns(
     model = make_model()
     prune_and_retrain(model, splits, recipe(granularity, 3, optimizer), work=tmp_path)
     others = {"bn1.weight", "bn1.bias"}
+    # A bias in front of a batch normalisation has no gradient but rounding, which may be zero: it need not move.
+    changed[1] |= {"conv1.bias"}
     assert changed == [{*LINEAR, *others}, {*CONVOLUTIONS, *others}, {*LINEAR, *others}]
     assert all(parameter.requires_grad for parameter in model.parameters())
 
