@@ -92,6 +92,9 @@ def run_command(argv: list[str], debug: bool) -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
+        # Imports run code by exec(); CPython remembers an interrupt that hit one, and `python -m` would then end by a
+        # signal although the interrupt was caught here. Any exec() that ends well makes it forget.
+        exec("pass")
         click.echo("interrupted; the same command goes on from here", err=True)
         return 130
     except BrokenPipeError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from edgeprune.target import find_target, list_targets
 from tests.artifact.conftest import Built, build
+from tests.emulator import emulator as find_emulator
 from tests.lowering.networks import FAMILIES, make
 
 pytestmark = pytest.mark.slow
@@ -22,11 +22,9 @@ OTHER_CPUS = {"aarch64": ("cortex-a53", "cortex-a72", "cortex-a76"), "armv7": ("
 def check(built: Built, target_name: str, cpu: str, model: str = "lenet5") -> dict[str, object]:
     emulator = find_target(target_name).emulator
     assert emulator is not None
-    program = shutil.which(emulator.program)
-    if program is None:
-        pytest.skip(f"{emulator.program} is not on PATH")
-    command = [program, "-cpu", cpu, str(built.directory / f"{model}-bench"), "--check-only"]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    qemu = find_emulator(emulator.program)
+    command = qemu.command([str(built.directory / f"{model}-bench"), "--check-only"], cpu=cpu)
+    finished = subprocess.run(command, env=qemu.environment(), capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr + finished.stdout
     result = json.loads(finished.stdout)["check"]
     assert isinstance(result, dict)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,17 +15,16 @@ from edgeprune.stages import evaluate
 from edgeprune.stages.golden import HALF_TOLERANCE, TOLERANCE, tolerance_on
 from edgeprune.target import find_target
 from tests.artifact.conftest import Built, build
+from tests.emulator import emulator as find_emulator
 from tests.lowering.networks import FAMILIES, make
 
 pytestmark = pytest.mark.slow
 
 
 def run(built: Built, cpu: str, model: str) -> subprocess.CompletedProcess[str]:
-    program = shutil.which("qemu-aarch64")
-    if program is None:
-        pytest.skip("qemu-aarch64 is not on PATH")
-    command = [program, "-cpu", cpu, str(built.directory / f"{model}-bench"), "--check-only"]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    qemu = find_emulator("qemu-aarch64")
+    command = qemu.command([str(built.directory / f"{model}-bench"), "--check-only"], cpu=cpu)
+    return subprocess.run(command, env=qemu.environment(), capture_output=True, text=True, check=False)
 
 
 def error_of(finished: subprocess.CompletedProcess[str]) -> float:
@@ -67,8 +65,7 @@ def test_the_bound_is_the_precisions() -> None:
 def test_its_answers_are_counted_on_the_emulated_board(
     built_for: Callable[[str], Built], onnx_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if shutil.which("qemu-aarch64") is None:
-        pytest.skip("qemu-aarch64 is not on PATH")
+    find_emulator("qemu-aarch64")
     target = find_target("cortex-a55-fp16")
     images = np.random.default_rng(5).standard_normal((40, 1, 28, 28)).astype(np.float32)
     expected = np.concatenate([run_onnx(onnx_path, [image[np.newaxis]])[0] for image in images])

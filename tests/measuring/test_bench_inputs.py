@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from edgeprune.golden_inputs import is_large, made_inputs, were_made
 from edgeprune.toolchain.zig import run_zig
+from tests.emulator import emulator as find_emulator
 
 HEADERS = Path(__file__).parents[2] / "edgeprune" / "measuring"
 PROGRAM = """
@@ -31,19 +31,20 @@ int main(void) {
     ("triple", "emulator"),
     [
         ("x86_64-linux-musl", None),
-        pytest.param("aarch64-linux-musl", "qemu-aarch64", marks=pytest.mark.slow),
-        pytest.param("arm-linux-musleabihf", "qemu-arm", marks=pytest.mark.slow),
+        pytest.param("aarch64-linux-musl", ("qemu-aarch64", "cortex-a53"), marks=pytest.mark.slow),
+        pytest.param("arm-linux-musleabihf", ("qemu-arm", "cortex-a7"), marks=pytest.mark.slow),
     ],
 )
-def test_c_makes_the_same_bits(tmp_path: Path, triple: str, emulator: str | None) -> None:
-    if emulator is not None and shutil.which(emulator) is None:
-        pytest.skip(f"{emulator} is not on PATH")
+def test_c_makes_the_same_bits(tmp_path: Path, triple: str, emulator: tuple[str, str] | None) -> None:
+    qemu = find_emulator(emulator[0]) if emulator is not None else None
     source, program = tmp_path / "make.c", tmp_path / "make"
     source.write_text(PROGRAM)
     strict = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic"]
     run_zig("compiling", ["cc", "-target", triple, "-static", *strict, f"-I{HEADERS}", str(source), "-o", str(program)])
-    command = [program] if emulator is None else [emulator, program]
-    finished = subprocess.run(command, capture_output=True, check=True)
+    command, environment = [str(program)], None
+    if qemu is not None and emulator is not None:
+        command, environment = qemu.command(command, cpu=emulator[1]), qemu.environment()
+    finished = subprocess.run(command, env=environment, capture_output=True, check=True)
     expected = np.concatenate([made_inputs(seed, 5000) for seed in range(4)])
     assert finished.stdout == expected.tobytes()
 

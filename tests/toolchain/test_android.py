@@ -17,6 +17,7 @@ from edgeprune.measuring import open_transport
 from edgeprune.target import find_target
 from edgeprune.toolchain.bionic import STUBS
 from tests.artifact.conftest import Built, build
+from tests.emulator import emulator as find_emulator
 from tests.lowering.networks import lenet5
 
 _LOAD, _DYNAMIC, _INTERPRETER = 1, 2, 3
@@ -152,18 +153,20 @@ _SYSROOT = Path("/usr/aarch64-linux-gnu")
 @pytest.mark.slow
 def test_an_app_loads_the_library(built_for_android: Callable[[str], Built], tmp_path: Path) -> None:
     """With the names of Android's libraries given to glibc's: the dynamic linker resolves every symbol."""
-    compiler, emulator = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
-    if compiler is None or emulator is None or not _SYSROOT.is_dir():
-        pytest.skip("needs aarch64-linux-gnu-gcc with its C library, and qemu-aarch64")
+    compiler, qemu = shutil.which("aarch64-linux-gnu-gcc"), find_emulator("qemu-aarch64")
+    if compiler is None or not _SYSROOT.is_dir():
+        pytest.skip("needs aarch64-linux-gnu-gcc with its C library")
     built = built_for_android("android-arm64")
     for name in ("libc", "libm"):
         (tmp_path / f"{name}.so").symlink_to(next(_SYSROOT.glob(f"lib/{name}.so.*")))
     (tmp_path / "app.c").write_text(_APP)
     subprocess.run([compiler, str(tmp_path / "app.c"), "-o", str(tmp_path / "app")], check=True)
     built.inputs[0].tofile(tmp_path / "input.f32")
-    command = [emulator, "-L", str(_SYSROOT), "-E", f"LD_LIBRARY_PATH={tmp_path}", str(tmp_path / "app")]
+    command = [str(qemu.path), "-L", str(_SYSROOT), "-E", f"LD_LIBRARY_PATH={tmp_path}", str(tmp_path / "app")]
     files = [built.directory / "liblenet5.so", tmp_path / "input.f32", tmp_path / "output.f32"]
-    done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, *map(str, files)], env=qemu.environment(), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done
     found = np.fromfile(tmp_path / "output.f32", dtype=np.float32)
     assert np.abs(found - built.outputs[0]).max() <= 1e-5 * np.abs(built.outputs[0]).max()

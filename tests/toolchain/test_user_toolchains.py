@@ -20,6 +20,7 @@ from edgeprune.target import Target, find_target
 from edgeprune.toolchain import toolchain_for
 from edgeprune.toolchain.drivers import DriverToolchain
 from tests.artifact.conftest import build
+from tests.emulator import emulator as find_emulator
 from tests.lowering.networks import lenet5
 
 GCC = '[toolchain]\nkind = "gcc"\ntriple = "aarch64-linux-gnu"\ncpu = "cortex-a53"\n'
@@ -155,7 +156,8 @@ def checked(directory: Path, target: Target) -> Manifest:
     ("toolchain", "compiler"), [(GCC, "aarch64-linux-gnu-gcc"), (CLANG, "clang")], ids=["gcc", "clang"]
 )
 def test_an_artifact_by_the_users_compiler(toolchain: str, compiler: str, tmp_path: Path) -> None:
-    for needed in (compiler, "aarch64-linux-gnu-gcc", "qemu-aarch64"):
+    find_emulator("qemu-aarch64")
+    for needed in (compiler, "aarch64-linux-gnu-gcc"):
         if shutil.which(needed) is None:
             pytest.skip(f"{needed} is not on PATH")
     manifest = checked(tmp_path, board(tmp_path, toolchain))
@@ -167,8 +169,7 @@ def test_an_artifact_by_the_users_compiler(toolchain: str, compiler: str, tmp_pa
 @pytest.mark.slow
 def test_an_artifact_by_an_ndk(tmp_path: Path) -> None:
     """The NDK's layout with another Clang in it, whose triple is put right: this checks every call, not Android."""
-    if shutil.which("qemu-aarch64") is None:
-        pytest.skip("qemu-aarch64 is not on PATH")
+    find_emulator("qemu-aarch64")
     programs = tmp_path / "ndk" / "toolchains" / "llvm" / "prebuilt" / "linux-x86_64" / "bin"
     cache = cache_directory("zig")
     zig = f'env ZIG_GLOBAL_CACHE_DIR="{cache}" ZIG_LOCAL_CACHE_DIR="{cache}" "{sys.executable}" -m ziglang'
