@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from edgeprune.errors import StageFailure, UserError
+from edgeprune.evaluation_mode import evaluation_mode
 
 INPUT = "input"
 OUTPUT = "output"
@@ -28,10 +29,8 @@ def export_onnx(network: nn.Module, example: Tensor, path: Path, *, opset: int =
         UserError: the network cannot be traced; the message carries the exporter's reason.
         StageFailure: the exported file does not pass ONNX's own checker.
     """
-    was_training = network.training
-    network.eval()
     try:
-        with _quiet():
+        with evaluation_mode(network), _quiet():
             program = torch.onnx.export(
                 network,
                 (example,),
@@ -44,8 +43,6 @@ def export_onnx(network: nn.Module, example: Tensor, path: Path, *, opset: int =
     except Exception as error:  # the exporter wraps whatever the user's forward raises
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"{type(network).__name__}: cannot be exported to ONNX: {reason}") from error
-    finally:
-        network.train(was_training)
     assert program is not None  # only the legacy exporter returns nothing
     model = program.model_proto
     _strip_origins(model)

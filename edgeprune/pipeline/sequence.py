@@ -15,7 +15,7 @@ from edgeprune.stages.rewind import epoch_weights, kept_epoch
 from edgeprune.stages.variant import VARIANTS, Variant
 from edgeprune.target import Target
 
-_TRAINING_CODE = ("data", "models", "training", "stages/network", "user_code")
+_TRAINING_CODE = ("data", "models", "training", "evaluation_mode", "stages/network", "user_code")
 _TVM_PACKAGES = ("apache-tvm", "apache-tvm-ffi")
 
 

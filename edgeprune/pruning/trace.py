@@ -13,6 +13,7 @@ from torch.export.graph_signature import InputKind
 from torch.utils._pytree import TreeSpec
 
 from edgeprune.errors import StageFailure, UserError
+from edgeprune.evaluation_mode import evaluation_mode
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def trace(model: nn.Module, example_inputs: tuple[Tensor, ...], dynamic_shapes: 
     """
     if not isinstance(example_inputs, tuple) or not all(isinstance(value, Tensor) for value in example_inputs):
         raise UserError("example_inputs must be a tuple of tensors, for example (torch.zeros(1, 3, 224, 224),)")
-    with evaluation(model), _plain_attention(), torch.enable_grad():
+    with evaluation_mode(model), _plain_attention(), torch.enable_grad():
         try:
             program = torch.export.export(model, example_inputs, dynamic_shapes=dynamic_shapes, strict=False)
         except Exception as error:
@@ -86,18 +87,6 @@ def _aliases(model: nn.Module) -> dict[str, str]:
     """Map every tensor's name to one name per distinct tensor."""
     first: dict[int, str] = {}
     return {name: first.setdefault(id(tensor), name) for name, tensor in named_tensors(model).items()}
-
-
-@contextmanager
-def evaluation(model: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode, and every module back into its own afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edgeprune.evaluation_mode import evaluation_mode
 from edgeprune.parity import Parity, compare
-from edgeprune.pruning.trace import evaluation
 
 _TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5}
 
@@ -36,7 +36,7 @@ def check_equal(expected: nn.Module, actual: nn.Module, inputs: tuple[Tensor, ..
     Raises:
         ParityError: they differ.
     """
-    with evaluation(expected), evaluation(actual), torch.no_grad():
+    with evaluation_mode(expected), evaluation_mode(actual), torch.no_grad():
         left = list(tensors_in(expected(*(value.clone() for value in inputs))))
         right = list(tensors_in(actual(*(value.clone() for value in inputs))))
     tolerance = _TOLERANCES.get(left[0].dtype, 1e-2)

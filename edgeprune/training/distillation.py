@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edgeprune.evaluation_mode import evaluation_mode
 from edgeprune.training.checkpoint import state_digest
-from edgeprune.training.evaluate import evaluation_mode
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from edgeprune.errors import UserError
-from edgeprune.training.evaluate import evaluation_mode
+from edgeprune.evaluation_mode import evaluation_mode
 
 _NOT_LAYERS = (nn.Embedding, nn.LayerNorm, nn.GroupNorm)
 

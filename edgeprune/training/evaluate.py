@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +12,7 @@ from torch.utils.data import Dataset
 
 from edgeprune.data import Splits
 from edgeprune.errors import UserError
+from edgeprune.evaluation_mode import evaluation_mode
 from edgeprune.training.batches import cut, read_batches, sample_count
 
 
@@ -72,15 +71,3 @@ def check_network(model: nn.Module, splits: Splits) -> None:
         raise UserError(f"model: must return logits of [N, classes]; for a batch of 2 it returned {found}")
     if logits.shape[1] < len(splits.classes):
         raise UserError(f"model: gives {logits.shape[1]} outputs, but the data have {len(splits.classes)} classes")
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put every module into evaluation mode inside the block and back into its own mode after it."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training

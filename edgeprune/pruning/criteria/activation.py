@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from edgeprune.evaluation_mode import evaluation_mode
 from edgeprune.pruning.coupling import KEPT
 from edgeprune.pruning.criteria.evidence import Evidence, Scores, inputs_of, mean_over, normalised
-from edgeprune.pruning.trace import evaluation
 
 
 def activation_mean(evidence: Evidence) -> Scores:
@@ -41,7 +41,7 @@ def _observed(evidence: Evidence, criterion: str, measure: Callable[[Tensor], Te
     for name, (axis, _) in readers.items():
         hooks.append(modules[name].register_forward_pre_hook(_hook(name, axis, measure, sums, numbers)))
     try:
-        with evaluation(evidence.model), torch.no_grad():
+        with evaluation_mode(evidence.model), torch.no_grad():
             for batch in evidence.batches(criterion):
                 evidence.model(*inputs_of(batch, len(evidence.coupling.inputs)))
     finally:

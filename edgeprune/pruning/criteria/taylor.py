@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from edgeprune.errors import UserError
+from edgeprune.evaluation_mode import evaluation_mode
 from edgeprune.pruning.criteria.evidence import Batch, Evidence, Scores, per_set
-from edgeprune.pruning.trace import evaluation
 
 
 def taylor(evidence: Evidence) -> Scores:
@@ -39,7 +39,7 @@ def gradient_products(model: nn.Module, batches: Sequence[Batch]) -> dict[str, S
     for parameter in frozen:
         parameter.requires_grad_(True)
     try:
-        with evaluation(model), torch.enable_grad():
+        with evaluation_mode(model), torch.enable_grad():
             for batch in batches:
                 for name, gradient in _gradients(model, parameters, batch):
                     sums[name] += (gradient * parameters[name].detach()).double().cpu().numpy() ** 2
