@@ -8,13 +8,36 @@ from pathlib import Path
 import click
 
 from edgeprune.cli.console_progress import console_progress
+from edgeprune.cli.default_verb import DefaultVerbGroup
 from edgeprune.cli.options import force_option, json_option, new_directory_option, one_target_option, print_json
+from edgeprune.cli.tune_records import export_command, import_command, status_command
 from edgeprune.cli.whole_directory import whole_directory
 from edgeprune.recipe import Tune
 from edgeprune.target import find_target
 
 
-@click.command("tune")
+class TuneGroup(DefaultVerbGroup):
+    """`edgeprune tune MODEL.onnx` is short for `edgeprune tune network MODEL.onnx`."""
+
+    default = "network"
+
+
+@click.group("tune", cls=TuneGroup)
+def command() -> None:
+    """Search fast kernels for an ONNX file on a board (`network`, when no verb is given), and look after the records.
+
+    \b
+    Example:
+      edgeprune tune model.onnx --target host --trials 128 --out tuned/
+      edgeprune tune status
+    """
+
+
+for verb in (status_command, export_command, import_command):
+    command.add_command(verb)
+
+
+@command.command("network")
 @click.argument("network", metavar="MODEL.onnx", type=click.Path(path_type=Path))
 @one_target_option
 @click.option(
@@ -25,7 +48,7 @@ from edgeprune.target import find_target
 @new_directory_option
 @force_option
 @json_option
-def command(
+def network_command(
     network: Path,
     target_name: str,
     trials: int,

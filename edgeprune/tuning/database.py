@@ -51,6 +51,7 @@ class Database:
         self._kernels = Journal(directory / _KERNELS)
         self._exhausted: set[str] = set()
         self._baseline_seconds: dict[str, float] = {}
+        self._names: dict[str, str] = {}
         self._hashes: list[str] = []
         self._modules: dict[str, str] = {}
         self._reasons: dict[str, str] = {}
@@ -59,6 +60,11 @@ class Database:
             journals = (self._workloads, self._records, self._failures, self._kernels)
             self.dropped_bytes = sum(journal.drop_unfinished_tail() for journal in journals)
             self._refresh()
+
+    @property
+    def workloads(self) -> tuple[str, ...]:
+        """Return the structural hashes of all workloads with trials, in the order they were first tried."""
+        return tuple(self._trials)
 
     def trials(self, workload: str) -> list[Trial]:
         """Return the trials of the workload with this structural hash, in the order they were made."""
@@ -104,6 +110,15 @@ class Database:
         """Keep the seconds per call of the schedule that is used where there is no record."""
         self._append_about_kernel({"workload": workload, "baseline_seconds": seconds})
 
+    def name(self, workload: str) -> str | None:
+        """Return what the network tuned last called this kernel, ``None`` if that was never kept."""
+        return self._names.get(workload)
+
+    def set_name(self, workload: str, name: str) -> None:
+        """Keep a kernel's name, for people to read; records are found by the hash."""
+        if self._names.get(workload) != name:
+            self._append_about_kernel({"workload": workload, "name": name})
+
     def exhausted(self, workload: str) -> bool:
         """Return whether the search has run out of schedules for this workload."""
         return workload in self._exhausted
@@ -126,6 +141,8 @@ class Database:
         for about in self._kernels.read_new():
             if "baseline_seconds" in about:
                 self._baseline_seconds[about["workload"]] = about["baseline_seconds"]
+            if "name" in about:
+                self._names[about["workload"]] = about["name"]
             if about.get("exhausted"):
                 self._exhausted.add(about["workload"])
         for index, record in self._records.read_new():

@@ -34,6 +34,23 @@ class Descriptor:
         """Return the content key, 16 hexadecimal digits."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
+    @classmethod
+    def read(cls, directory: Path) -> Descriptor:
+        """Return whose records lie in ``directory``.
+
+        Raises:
+            UserError: there is no descriptor, or it is of another version of edgeprune.
+        """
+        path = directory / _FILE
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            descriptor = cls(**(found | {"attributes": tuple(found["attributes"])}))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{path}: not a descriptor of tuning records ({error})") from None
+        if descriptor.format != _FORMAT:
+            raise UserError(f"{path}: format {descriptor.format} is not {_FORMAT}; tune again")
+        return descriptor
+
     def directory(self, root: Path) -> Path:
         """Return where records of this descriptor lie under ``root``."""
         return root / f"{self.cpu}-{self.key}"

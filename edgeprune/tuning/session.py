@@ -80,6 +80,7 @@ class Session:
                     raise StageFailure(f"kernel {kernel.name}: untuned: {outcome.reason}: {outcome.detail}")
                 state.baseline = outcome.seconds
                 self._records.set_baseline(kernel.workload, outcome.seconds)
+                self._records.set_name(kernel.workload, kernel.name)
 
     def _propose_if_hungry(self) -> bool:
         """Queue a batch of the most promising kernel if the builders are about to run dry."""

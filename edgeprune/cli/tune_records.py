@@ -1,0 +1,118 @@
+"""`edgeprune tune status`, `export` and `import`: the records of all devices, in the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgeprune.cache import cache_directory
+from edgeprune.cli.options import json_option, one_target_option, print_json
+from edgeprune.errors import UserError
+from edgeprune.target import find_target
+
+if TYPE_CHECKING:
+    from edgeprune.tuning.database import Database
+    from edgeprune.tuning.status import DeviceStatus
+
+_NETWORK = click.Path(path_type=Path, exists=True, dir_okay=False)
+_network_option = click.option("--network", type=_NETWORK, metavar="MODEL.onnx", help="Only this network's kernels.")
+
+
+@click.command("status")
+@click.option("--target", "-t", "target_name", metavar="NAME", help="Only this board's records.")
+@_network_option
+@json_option
+def status_command(target_name: str | None, network: Path | None, as_json: bool) -> None:
+    """Show what has been tuned: per kernel the best time, trials and failures, per device; of one network the hit rate.
+
+    \b
+    Example:
+      edgeprune tune status --target host --network model.onnx
+    """
+    if network is not None and target_name is None:
+        raise UserError("--network: say for which board, with --target; kernels differ from CPU to CPU")
+    devices = _devices(target_name, network)
+    if as_json:
+        print_json([device.as_dict() for device in devices])
+        return
+    if not devices:
+        click.echo("no records yet; 'edgeprune tune MODEL.onnx' makes them")
+    for device in devices:
+        _show(device)
+
+
+@click.command("export")
+@one_target_option
+@_network_option
+@click.option("--out", "-o", required=True, type=click.Path(path_type=Path), metavar="FILE.zip", help="File to write.")
+def export_command(target_name: str, network: Path | None, out: Path) -> None:
+    """Write a board's records to one file, for another machine with the same board.
+
+    \b
+    Example:
+      edgeprune tune export --target host --network model.onnx --out records.zip
+    """
+    from edgeprune.tuning.records_file import export_records
+
+    records = _open(target_name)
+    workloads = None if network is None else {workload for workload, _ in _kernels(network, target_name)}
+    written = export_records(records, out, workloads)
+    click.echo(f"{out}: {written.added} trials")
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE.zip...", type=click.Path(path_type=Path))
+def import_command(files: tuple[Path, ...]) -> None:
+    """Merge files that `tune export` wrote into the records in the cache; what is there already stays.
+
+    \b
+    Example:
+      edgeprune tune import records.zip
+    """
+    from edgeprune.tuning.records_file import import_records
+
+    for file in files:
+        descriptor, merged = import_records(file, cache_directory("tuning"))
+        click.echo(f"{file}: {merged.added} trials added for {descriptor.cpu}, {merged.already} were there already")
+
+
+def _devices(target_name: str | None, network: Path | None) -> list[DeviceStatus]:
+    from edgeprune.tuning.status import all_devices, device_status
+
+    if target_name is None:
+        return all_devices(cache_directory("tuning"))
+    kernels = None if network is None else _kernels(network, target_name)
+    return [device_status(_open(target_name), kernels)]
+
+
+def _open(target_name: str) -> Database:
+    from edgeprune.tuning.database import Database
+    from edgeprune.tuning.descriptor import describe
+
+    descriptor = describe(find_target(target_name))
+    return Database(descriptor.directory(cache_directory("tuning")), descriptor)
+
+
+def _kernels(network: Path, target_name: str) -> list[tuple[str, str]]:
+    from edgeprune.lowering import lower
+    from edgeprune.tuning.kernels import extract_kernels
+
+    target = find_target(target_name)
+    return [(kernel.workload, kernel.name) for kernel in extract_kernels(lower(network, target), target)]
+
+
+def _show(device: DeviceStatus) -> None:
+    hits = "" if device.hit_rate is None else f", {device.hit_rate:.0%} of the kernels have a record"
+    descriptor = device.descriptor
+    click.echo(f"{descriptor.cpu}, {descriptor.threads} thread(s), TVM {descriptor.tvm} ({descriptor.key}){hits}")
+    for kernel in device.kernels:
+        best = "-" if kernel.best_us is None else f"{kernel.best_us:.2f} us"
+        untuned = "-" if kernel.baseline_us is None else f"{kernel.baseline_us:.2f} us"
+        failures = ", ".join(f"{count} {reason}" for reason, count in kernel.failures.items())
+        click.echo(
+            f"  {kernel.name or kernel.workload:<48} best {best:>12}  untuned {untuned:>12} {kernel.trials:>5} trials"
+            + (f"  failed: {failures}" if failures else "")
+            + ("  (no further schedules)" if kernel.exhausted else "")
+        )

@@ -1,0 +1,73 @@
+"""What the databases of all devices hold, to be read by people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgeprune.tuning.database import Database
+from edgeprune.tuning.descriptor import Descriptor
+
+
+@dataclass(frozen=True)
+class KernelStatus:
+    """One kernel's records: times in µs per call, ``None`` where there is none; failures by reason."""
+
+    name: str | None
+    workload: str
+    trials: int
+    failures: dict[str, int]
+    best_us: float | None
+    baseline_us: float | None
+    exhausted: bool
+
+
+@dataclass(frozen=True)
+class DeviceStatus:
+    """One device's database. ``hit_rate`` is the share of the asked kernels with a valid record."""
+
+    descriptor: Descriptor
+    directory: Path
+    kernels: tuple[KernelStatus, ...]
+    hit_rate: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return JSON-able values."""
+        return asdict(self) | {"directory": str(self.directory), "key": self.descriptor.key}
+
+
+def all_devices(root: Path) -> list[DeviceStatus]:
+    """Return the state of every database under ``root``, by directory name.
+
+    Raises:
+        UserError: a database is damaged; the message names the file.
+    """
+    found = sorted(path.parent for path in root.glob("*/descriptor.json"))
+    return [device_status(Database(path, Descriptor.read(path))) for path in found]
+
+
+def device_status(records: Database, kernels: Collection[tuple[str, str]] | None = None) -> DeviceStatus:
+    """Return the state of one database: of all its kernels, or of a network's ``kernels`` (workload and name)."""
+    asked = [(workload, records.name(workload)) for workload in records.workloads] if kernels is None else kernels
+    states = tuple(_kernel(records, workload, name) for workload, name in asked)
+    hits = sum(state.best_us is not None for state in states)
+    hit_rate = None if kernels is None or not states else hits / len(states)
+    return DeviceStatus(Descriptor.read(records.directory), records.directory, states, hit_rate)
+
+
+def _kernel(records: Database, workload: str, name: str | None) -> KernelStatus:
+    trials = records.trials(workload)
+    best, baseline = records.best(workload, 1), records.baseline(workload)
+    failures = Counter(trial.reason or "unknown" for trial in trials if trial.seconds is None)
+    return KernelStatus(
+        name=name,
+        workload=workload,
+        trials=len(trials),
+        failures=dict(sorted(failures.items())),
+        best_us=best[0].seconds * 1e6 if best and best[0].seconds is not None else None,
+        baseline_us=None if baseline is None else baseline * 1e6,
+        exhausted=records.exhausted(workload),
+    )
