@@ -7,6 +7,7 @@ stack becomes one more pointer, so that the arena can hold it and two threads ca
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,22 +42,36 @@ def compile_kernels(
     Raises:
         StageFailure: TVM or LLVM refused a kernel.
     """
-    compiled: dict[str, CompiledKernel] = {}
-    functions: dict[str, tirx.PrimFunc] = {}
+    symbols = {name: f"{prefix}_k{number}" for number, name in enumerate(sorted(program.kernels))}
+    functions = {symbol: program.kernels[name] for name, symbol in symbols.items()}
+    names = {symbol: name for name, symbol in symbols.items()}
+    workspaces = compile_functions(functions, target, object_path=object_path, names=names)
+    return {name: CompiledKernel(name, symbol, workspaces[symbol]) for name, symbol in symbols.items()}
+
+
+def compile_functions(
+    functions: Mapping[str, tirx.PrimFunc], target: tvm.target.Target, *, object_path: Path, names: Mapping[str, str]
+) -> dict[str, tuple[int, ...]]:
+    """Compile scheduled ``functions`` under their C symbols into ``object_path``; return each one's workspaces.
+
+    ``names`` are what an error calls them, by symbol.
+
+    Raises:
+        StageFailure: TVM or LLVM refused one.
+    """
+    workspaces: dict[str, tuple[int, ...]] = {}
+    plain: dict[str, tirx.PrimFunc] = {}
     code_target = _unaligned(target)
-    for number, (name, function) in enumerate(sorted(program.kernels.items())):
-        symbol = f"{prefix}_k{number}"
+    for symbol, function in functions.items():
         try:
-            plain, workspaces = _plain_function(function, symbol, code_target)
+            plain[symbol], workspaces[symbol] = _plain_function(function, symbol, code_target)
         except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
-            raise StageFailure(f"kernel {name}: {_last_line(error)}") from error
-        functions[symbol] = plain
-        compiled[name] = CompiledKernel(name, symbol, workspaces)
+            raise StageFailure(f"kernel {names[symbol]}: {_last_line(error)}") from error
     try:
-        _write_object(tvm.IRModule(functions), code_target, object_path)
+        _write_object(tvm.IRModule(plain), code_target, object_path)
     except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
         raise StageFailure(f"LLVM: {_last_line(error)}") from error
-    return compiled
+    return workspaces
 
 
 def _unaligned(target: tvm.target.Target) -> tvm.target.Target:
