@@ -19,6 +19,16 @@ class Table(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    def refuse(self, when: str, *keys: str) -> None:
+        """Refuse keys that have no effect beside the others; a default may be written out, as a dump of the table does.
+
+        Raises:
+            ValueError: one has another value than its default.
+        """
+        for key in keys:
+            if getattr(self, key) != type(self).model_fields[key].get_default(call_default_factory=True):
+                raise ValueError(f"{key} does nothing when {when}; remove it")
+
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the parsed file.
@@ -69,12 +79,13 @@ def _first_error(model: type[BaseModel], error: ValidationError) -> str:
 
 
 def _nearest(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
-    names = _field_names(model, location[:-1])
+    names = field_names(model, location[:-1])
     close = difflib.get_close_matches(str(location[-1]), names, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known here: {', '.join(sorted(names))}"
 
 
-def _field_names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+def field_names(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys of the table at ``location`` inside ``model``; none if there is no such table."""
     current = model
     for part in location:
         if isinstance(part, int):

@@ -17,6 +17,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 target_option = click.option(
     "--target", "-t", "target_names", multiple=True, metavar="NAME", help="Board; may be repeated."
 )
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the recipe; KEY= takes it out."
+)
 one_target_option = click.option("--target", "-t", "target_name", required=True, metavar="NAME", help="Board.")
 new_directory_option = click.option(
     "--out", "-o", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Directory to write."
@@ -31,7 +34,7 @@ def recipe_arguments(function: Function) -> Function:
         click.option(
             "--out", "-o", type=click.Path(path_type=Path), metavar="DIR", help="Run directory [runs/<recipe>]."
         ),
-        click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the recipe."),
+        set_option,
         click.argument("recipe_name", metavar="RECIPE"),
     ):
         function = decorate(function)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from edgeprune.cli.options import json_option, print_json
+from edgeprune.cli.options import json_option, print_json, set_option
 from edgeprune.recipe import find_recipe, list_recipes
 
 
@@ -37,7 +37,7 @@ def list_command(as_json: bool) -> None:
 
 @command.command("show")
 @click.argument("name")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the recipe.")
+@set_option
 def show_command(name: str, overrides: tuple[str, ...]) -> None:
     """Print a recipe with every default filled in, as JSON.
 

@@ -14,6 +14,7 @@ from edgeprune.pruning.criteria import Batch, Criterion, Evidence, score_sets
 from edgeprune.pruning.groups import Group, make_groups
 from edgeprune.pruning.labels import Flags
 from edgeprune.pruning.plan import Kept, LayerPlan, Plan
+from edgeprune.pruning.scope import relative_in_groups
 from edgeprune.pruning.size import Size
 from edgeprune.recipe import Prune
 
@@ -49,6 +50,8 @@ def make_plan(
     evidence = Evidence(coupling, model, tuple(calibration or ()), seed)
     scores = score_sets(criterion or settings.criterion, evidence)
     removed = removed_sets(coupling, reference)
+    if settings.scope == "local":
+        scores = relative_in_groups(scores, coupling.groups, ~removed)
     groups = make_groups(coupling, scores, settings, removed)
     keep = allocate(groups, settings, amount or settings.amount, Size(coupling, model), coupling.set_count)
     keep &= ~removed

@@ -18,6 +18,7 @@ from edgeprune.pruning.criteria.taylor import gradient_products
 from edgeprune.pruning.groups import must_match
 from edgeprune.pruning.masks import Masks
 from edgeprune.pruning.prunable import layer_of, prunable_weights
+from edgeprune.pruning.scope import relative
 from edgeprune.pruning.sensitivity import Measure, sensitivity_scan, spread
 from edgeprune.recipe import Prune
 
@@ -40,8 +41,9 @@ def weight_masks(
 
     Weights are the parameters with two axes or more, outside normalisations and embeddings. ``l1`` and ``l2`` rank by
     magnitude, ``taylor`` by (gradient x weight)^2, ``random`` by the seed. With scope ``uniform`` every layer loses the
-    same fraction, with ``global`` one ranking over all decides; in both at least one weight of every layer lives. The
-    amount refers to all weights as given, and what ``reference`` holds at zero stays there.
+    same fraction, with ``local`` what is below one common multiple of its layer's root mean square, with ``global``
+    one ranking over all decides; in all of them at least one weight of every layer lives. The amount refers to all
+    weights as given, and what ``reference`` holds at zero stays there.
 
     ``han`` cuts every layer off at its own quality x standard deviation, the qualities chosen together by
     ``sensitivity_scan`` with ``measure`` (see ``criteria.han``); overridden layers lose their own fraction instead.
@@ -71,6 +73,8 @@ def weight_masks(
     if settings.criterion == "han":
         dead = _han(model, scores, own, amount, measure, progress or SilentProgress())
     else:
+        if settings.scope == "local":
+            scores = {name: relative(values, values >= 0) for name, values in scores.items()}
         dead = _uniform(scores, own, amount) if settings.scope == "uniform" else _global(scores, own, amount)
     if not any(count for count in (int(flags.sum()) for flags in dead.values())):
         raise UserError("prune: the amount is too small to hold a single weight at zero, or every layer is excluded")

@@ -10,7 +10,7 @@ from typing import Any
 from edgeprune.errors import UserError
 from edgeprune.named_files import list_named, locate
 from edgeprune.recipe.schema import Recipe
-from edgeprune.toml_file import read_toml, validate
+from edgeprune.toml_file import field_names, read_toml, validate
 
 
 def list_recipes() -> dict[str, Path]:
@@ -19,7 +19,7 @@ def list_recipes() -> dict[str, Path]:
 
 
 def find_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:
-    """Return the recipe called ``name_or_path`` with ``key=value`` overrides applied.
+    """Return the recipe called ``name_or_path`` with ``key=value`` overrides applied in order; ``key=`` removes a key.
 
     Raises:
         UserError: no such recipe, its file or an override is not valid; names the file and the key.
@@ -38,6 +38,9 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
     if not equals or not key.strip():
         raise UserError(f"--set {override!r}: write it as key=value, for example --set tune.trials=16")
     *tables, leaf = key.strip().split(".")
+    if not text.strip():
+        _remove(data, tables, leaf, override)
+        return
     table = data
     for name in tables:
         below = table.setdefault(name, {})
@@ -45,6 +48,17 @@ def _apply_override(data: dict[str, Any], override: str) -> None:
             raise UserError(f"--set {override!r}: {name} is not a table")
         table = below
     table[leaf] = _parse_value(text.strip())
+
+
+def _remove(data: dict[str, Any], tables: Sequence[str], leaf: str, override: str) -> None:
+    """Take a key out, so that its default holds; one that the file does not set is at its default already."""
+    table: Any = data
+    for name in tables:
+        table = table.get(name, {}) if isinstance(table, dict) else {}
+    if isinstance(table, dict) and leaf in table:
+        del table[leaf]
+    elif leaf not in field_names(Recipe, tuple(tables)):
+        raise UserError(f"--set {override!r}: there is no such key to take out of the recipe")
 
 
 def _parse_value(text: str) -> Any:

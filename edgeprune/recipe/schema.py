@@ -5,24 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from edgeprune.recipe.callable_spec import CallableSpec
+from edgeprune.recipe.pruning import Prune
+from edgeprune.recipe.training import Retrain, Train
 from edgeprune.toml_file import Table
-
-
-def _callable_spec(spec: str) -> str:
-    if not re.fullmatch(r".+:[A-Za-z_][A-Za-z0-9_.]*", spec):
-        raise ValueError(f"write it as package.module:callable or path/to/file.py:callable, not {spec!r}")
-    return spec
 
 
 def _recipe_name(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise ValueError(f"lower-case letters, digits and dashes only, not {name!r}")
     return name
-
-
-CallableSpec = Annotated[str, AfterValidator(_callable_spec)]
 
 
 class ModelSource(Table):
@@ -72,107 +66,6 @@ class Data(Table):
                 raise ValueError(f"{key} does nothing when source is {self.source!r}; remove it")
             if not present and key == needed:
                 raise ValueError(f"{key} is required when source is {self.source!r}")
-        return self
-
-
-class Train(Table):
-    """One training phase. ``fit`` hands the whole phase to the user's ``package.module:callable``."""
-
-    epochs: int = Field(ge=0)
-    batch_size: int = Field(default=128, ge=1)
-    optimizer: Literal["sgd", "adam"] = "sgd"
-    learning_rate: float = Field(default=0.05, gt=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    weight_decay: float = Field(default=0.0, ge=0)
-    l1: float = Field(default=0.0, ge=0)
-    bn_l1: float = Field(default=0.0, ge=0)
-    group_lasso: float = Field(default=0.0, ge=0)
-    decay: Literal["constant", "cosine", "one-cycle"] = "cosine"
-    augment_shift: int = Field(default=0, ge=0)
-    fit: CallableSpec | None = None
-
-    @model_validator(mode="after")
-    def _momentum_is_sgds(self) -> Train:
-        if self.optimizer == "adam" and "momentum" in self.model_fields_set:
-            raise ValueError("momentum does nothing when optimizer is 'adam'; remove it")
-        return self
-
-
-class Override(Table):
-    """A different amount for the layers whose dotted name matches the shell pattern."""
-
-    pattern: str
-    amount: float = Field(ge=0, lt=1)
-
-
-class Prune(Table):
-    """What is removed and how much of it.
-
-    ``amount`` is the fraction to remove, counted in ``unit``; the two ``round_to`` and ``min_channels`` bound what is
-    left of every layer. Overrides give a layer's own fraction of channels.
-    """
-
-    granularity: Literal["channel", "weight"] = "channel"
-    criterion: Literal[
-        "l1", "l2", "han", "bn-scale", "taylor", "activation-mean", "apoz", "geometric-median", "random"
-    ] = "l1"
-    scope: Literal["uniform", "global"] = "uniform"
-    schedule: Literal["one-shot", "iterative", "cubic"] = "iterative"
-    rounds: int = Field(default=3, ge=1)
-    amount: float = Field(gt=0, lt=1)
-    unit: Literal["channels", "parameters", "macs"] = "channels"
-    round_to: int = Field(default=1, ge=1)
-    min_channels: int = Field(default=1, ge=1)
-    exclude: list[str] = []
-    override: list[Override] = []
-
-    @model_validator(mode="after")
-    def _every_key_does_something(self) -> Prune:
-        if self.granularity == "weight":
-            for key in ("round_to", "min_channels", "unit"):
-                if key in self.model_fields_set:
-                    raise ValueError(f"{key} does nothing when granularity is 'weight'; remove it")
-        if self.criterion == "han":
-            if self.granularity != "weight":
-                raise ValueError("criterion 'han' is a threshold for single weights; set granularity to 'weight'")
-            if "scope" in self.model_fields_set:
-                raise ValueError("scope does nothing when criterion is 'han'; remove it")
-        if self.schedule == "one-shot" and "rounds" in self.model_fields_set and self.rounds != 1:
-            raise ValueError("rounds is 1 when schedule is 'one-shot'; remove it")
-        return self
-
-
-class Retrain(Train):
-    """The training phase after each pruning round; ``final_epochs`` replaces ``epochs`` after the last one.
-
-    ``start`` (``from`` in a file) says which values the weights that live have when it starts: those that survived
-    pruning, those of an earlier epoch of the dense training (``rewind_epoch``, 0 is before the first), or fresh ones;
-    ``scratch`` is fresh ones trained with the learning rate and the epochs of ``train``. ``freeze = "alternate"`` lets
-    convolutions stand still in odd rounds and linear layers in even ones; ``adjust_dropout`` lets dropout modules drop
-    less, as the layers behind them have fewer connections left. ``distill`` is the weight of the dense original's
-    answers in the loss, compared at ``distill_temperature``.
-    """
-
-    model_config = ConfigDict(serialize_by_alias=True)
-
-    final_epochs: int | None = Field(default=None, ge=0)
-    start: Literal["survivors", "rewind", "reinit", "scratch"] = Field(default="survivors", alias="from")
-    rewind_epoch: int = Field(default=0, ge=0)
-    freeze: Literal["none", "alternate"] = "none"
-    adjust_dropout: bool = False
-    distill: float = Field(default=0.0, ge=0, le=1)
-    distill_temperature: float = Field(default=4.0, gt=0)
-
-    @model_validator(mode="after")
-    def _every_key_does_something(self) -> Retrain:
-        if self.start != "rewind" and self.rewind_epoch:
-            raise ValueError(f"rewind_epoch does nothing when from is {self.start!r}; remove it")
-        if not self.distill and self.distill_temperature != type(self).model_fields["distill_temperature"].default:
-            raise ValueError("distill_temperature does nothing when distill is 0; remove it")
-        if self.distill and self.fit is not None:
-            raise ValueError("distill does nothing when fit trains; remove it")
-        if self.start == "scratch" and self.final_epochs is not None:
-            raise ValueError("final_epochs does nothing when from is 'scratch', which takes train.epochs; remove it")
         return self
 
 

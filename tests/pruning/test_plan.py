@@ -116,6 +116,27 @@ def test_global_takes_the_lowest_of_one_ranking() -> None:
     assert kept(hand_made(), Prune(amount=0.375, scope="global")) == {"0.weight": (0, 2, 3), "2.weight": (2, 3)}
 
 
+def test_local_compares_no_scores_between_layers() -> None:
+    # Scales of batch normalisations as they are: 1, 1, 1, 9 over sqrt(84 / 4) = 4.58; 3, 4, 5, 6 over 4.64.
+    layers = (nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 4), nn.BatchNorm1d(4), nn.ReLU())
+    model = nn.Sequential(*layers, nn.Linear(4, 1)).eval()
+    with torch.no_grad():
+        model[1].weight.copy_(torch.tensor([9.0, 1.0, -1.0, 1.0]))
+        model[4].weight.copy_(torch.tensor([3.0, 4.0, 5.0, 6.0]))
+    asked = {scope: Prune(amount=0.5, criterion="bn-scale", scope=scope) for scope in ("local", "global")}  # type: ignore[arg-type]
+    assert kept(model, asked["local"])["0.weight"] == (0,)
+    assert kept(model, asked["local"])["3.weight"] == (1, 2, 3)
+    with torch.no_grad():
+        model[4].weight.mul_(0.01)
+    assert kept(model, asked["local"])["0.weight"] == (0,)
+    assert kept(model, asked["global"]) == {
+        "0.weight": (0, 2, 3),
+        "1.weight": (0, 2, 3),
+        "3.weight": (3,),
+        "4.weight": (3,),
+    }
+
+
 def test_global_never_wipes_a_layer_out() -> None:
     model = hand_made()
     with torch.no_grad():
@@ -171,7 +192,7 @@ def test_round_to_that_coupling_forbids_is_reported() -> None:
     assert plan.layers[0].pinned == "no removal leaves a multiple of 8 in every coupled layer"
 
 
-@pytest.mark.parametrize("scope", ["uniform", "global"])
+@pytest.mark.parametrize("scope", ["uniform", "local", "global"])
 @pytest.mark.parametrize("unit", ["parameters", "macs"])
 @pytest.mark.parametrize("amount", [0.5, 11 / 12])
 def test_parameters_and_macs_are_reached_from_above(unit: str, scope: str, amount: float) -> None:

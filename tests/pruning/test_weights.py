@@ -42,6 +42,45 @@ def test_global_masks_by_one_ranking_but_wipes_no_layer_out() -> None:
     }
 
 
+def uneven(first: list[float], second: list[float]) -> nn.Sequential:
+    model = hand_made()
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor(first).reshape(2, 2))
+        model[2].weight.copy_(torch.tensor(second).reshape(2, 2))
+    return model
+
+
+def test_local_cuts_each_layer_at_one_multiple_of_its_own_root_mean_square() -> None:
+    # Root mean squares: sqrt(84 / 4) = 4.58 and sqrt(0.86 / 4) = 0.464; 0.3 is 0.65 of its own, 1 is 0.22 of its own.
+    model = uneven([1.0, -1.0, 1.0, -9.0], [0.3, 0.4, 0.5, 0.6])
+    assert lists(weight_masks(model, settings(0.5, scope="local"))) == {
+        "0.weight": [[0, 0], [0, 1]],
+        "2.weight": [[0, 1], [1, 1]],
+    }
+    assert lists(weight_masks(model, settings(0.5, scope="global"))) == {
+        "0.weight": [[0, 1], [1, 1]],
+        "2.weight": [[0, 0], [0, 1]],
+    }
+
+
+def test_local_judges_by_what_still_lives() -> None:
+    # Beside the dead 9 the first layer's root mean square is sqrt(3 / 3) = 1, so that its weights stand at 1.
+    model = uneven([1.0, -1.0, 1.0, -9.0], [0.3, 0.4, 0.5, 0.6])
+    reference = Masks({"0.weight": torch.tensor([[True, True], [True, False]])})
+    assert lists(weight_masks(model, settings(0.375, scope="local"), reference=reference)) == {
+        "0.weight": [[1, 1], [1, 0]],
+        "2.weight": [[0, 0], [1, 1]],
+    }
+
+
+def test_local_does_not_see_the_scale_of_a_layer() -> None:
+    model = uneven([1.0, -1.0, 1.0, -9.0], [0.3, 0.4, 0.5, 0.6])
+    before = lists(weight_masks(model, settings(0.5, scope="local")))
+    with torch.no_grad():
+        model[2].weight.mul_(1000)
+    assert lists(weight_masks(model, settings(0.5, scope="local"))) == before
+
+
 def test_overrides_and_exclusions() -> None:
     half = settings(0.5, exclude=["0"], override=[Override(pattern="2", amount=0.25)])
     assert lists(weight_masks(hand_made(), half)) == {"2.weight": [[0, 1], [1, 1]]}
