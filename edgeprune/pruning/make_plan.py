@@ -13,6 +13,7 @@ from edgeprune.pruning.coupling import KEPT, Coupling, ParameterAxis, trace_coup
 from edgeprune.pruning.criteria import Batch, Criterion, Evidence, score_sets
 from edgeprune.pruning.groups import Group, make_groups
 from edgeprune.pruning.labels import Flags
+from edgeprune.pruning.nothing import NothingToRemove
 from edgeprune.pruning.plan import Kept, LayerPlan, Plan
 from edgeprune.pruning.scope import relative_in_groups
 from edgeprune.pruning.size import Size
@@ -38,8 +39,9 @@ def make_plan(
     removed. ``coupling`` saves tracing again. ``criterion`` replaces the settings' by a function of the ``Evidence``.
 
     Raises:
+        NothingToRemove: the amount is too small for a single channel.
         UserError: the settings ask for single weights (see ``weight_masks``), a pattern matches no layer, the amount
-            cannot be reached, or nothing would be removed; the message says why.
+            cannot be reached, or nothing can be removed; the message says why.
         StageFailure: the network cannot be traced.
     """
     if settings.granularity != "channel":
@@ -56,7 +58,7 @@ def make_plan(
     keep = allocate(groups, settings, amount or settings.amount, Size(coupling, model), coupling.set_count)
     keep &= ~removed
     if keep.all():
-        raise UserError(_nothing(coupling, groups))
+        raise _nothing(coupling, groups)
     return plan_of(model, coupling, keep, groups)
 
 
@@ -124,14 +126,16 @@ def _kept(coupling: Coupling, keep: Flags) -> Kept:
     return kept
 
 
-def _nothing(coupling: Coupling, groups: list[Group]) -> str:
+def _nothing(coupling: Coupling, groups: list[Group]) -> UserError:
     """Say why nothing would be removed."""
     if any(group.reason is None and len(group.order) > group.gone for group in groups):
-        return "prune: the amount is too small to remove a channel anywhere; ask for more, or lower round_to"
+        return NothingToRemove(
+            "prune: the amount is too small to remove a channel anywhere; ask for more, or lower round_to"
+        )
     reasons = [f"{coupling.layer(axis)}: {axis.reason}" for axis in coupling.makers() if axis.reason]
     reasons += [
         f"{', '.join(group.layers)}: {group.reason or 'min_channels or a coupled layer leaves nothing to remove'}"
         for group in groups
     ]
     shown = "; ".join(dict.fromkeys(reasons)) or "no layer with channels was found"
-    return f"prune: nothing can be removed: {shown}"
+    return UserError(f"prune: nothing can be removed: {shown}")

@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from collections.abc import Callable
 
-Schedule = Literal["one-shot", "iterative", "cubic"]
+from edgeprune.errors import UserError
+from edgeprune.user_code import load_callable
+
+UserSchedule = Callable[..., float]
+"""Called as ``f(completed=1, rounds=3, amount=0.9)``; returns the fraction of the original gone after that round."""
 
 
-def round_count(*, schedule: Schedule, rounds: int) -> int:
-    """Return how many rounds a schedule takes: one for ``one-shot``, whatever ``rounds`` says."""
-    return 1 if schedule == "one-shot" else rounds
+def planned_amounts(schedule: str | UserSchedule, amount: float, rounds: int) -> tuple[float, ...]:
+    """Return the fraction of the original that is gone after each of ``rounds`` rounds.
 
-
-def amount_after(*, schedule: Schedule, amount: float, completed: int, rounds: int) -> float:
-    """Return the fraction of the original that is pruned after ``completed`` rounds out of ``rounds``.
+    ``schedule`` is ``one-shot`` (one round, whatever ``rounds`` says), ``iterative``, ``cubic``, a function of the
+    user's, or where one is found (``package.module:callable`` or ``path/to/file.py:callable``).
 
     Raises:
-        ValueError: ``amount`` is not in [0, 1), or ``completed`` is not in [0, rounds].
+        UserError: a user's schedule returns no fraction in [0, 1), falls, or does not end at ``amount``.
     """
-    if schedule == "iterative":
-        return iterative_amount(amount=amount, completed=completed, rounds=rounds)
-    if schedule == "cubic":
-        return cubic_amount(amount=amount, completed=completed, rounds=rounds)
-    _check(amount, completed, 1)
-    return amount * completed
+    if schedule == "one-shot":
+        return (amount,)
+    own = {"iterative": iterative_amount, "cubic": cubic_amount}.get(schedule) if isinstance(schedule, str) else None
+    if own is not None:
+        return tuple(own(amount=amount, completed=completed, rounds=rounds) for completed in range(1, rounds + 1))
+    name = schedule if isinstance(schedule, str) else getattr(schedule, "__qualname__", repr(schedule))
+    function = load_callable(schedule) if isinstance(schedule, str) else schedule
+    return _checked(name, [function(completed=n, rounds=rounds, amount=amount) for n in range(1, rounds + 1)], amount)
+
+
+def _checked(name: str, values: list[float], amount: float) -> tuple[float, ...]:
+    before = 0.0
+    for number, value in enumerate(values, 1):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+            raise UserError(
+                f"prune.schedule: {name} gave {value!r} after round {number}; a fraction in [0, 1) is wanted"
+            )
+        if value < before:
+            raise UserError(f"prune.schedule: {name} falls from {before:g} to {value:g} in round {number}")
+        before = float(value)
+    if not math.isclose(before, amount, rel_tol=1e-9):
+        raise UserError(f"prune.schedule: {name} ends at {before:g}, but prune.amount is {amount:g}")
+    # The last value is exact by definition, not to rounding.
+    return (*(float(value) for value in values[:-1]), amount)
 
 
 def iterative_amount(*, amount: float, completed: int, rounds: int) -> float:

@@ -17,6 +17,7 @@ from edgeprune.pruning.criteria.han import choose_qualities
 from edgeprune.pruning.criteria.taylor import gradient_products
 from edgeprune.pruning.groups import must_match
 from edgeprune.pruning.masks import Masks
+from edgeprune.pruning.nothing import NothingToRemove
 from edgeprune.pruning.prunable import layer_of, prunable_weights
 from edgeprune.pruning.scope import relative
 from edgeprune.pruning.sensitivity import Measure, sensitivity_scan, spread
@@ -65,6 +66,8 @@ def weight_masks(
         for pattern in patterns:
             must_match(f"prune.{key}", pattern, list(layers.values()))
     free = [name for name in parameters if not _matches(layers[name], settings.exclude)]
+    if not free:
+        raise UserError("prune.exclude: every layer with weights is excluded, so that nothing can be held at zero")
     scores = _scores(model, {name: parameters[name] for name in free}, settings, calibration, seed)
     for name in scores:
         if reference is not None and name in reference:
@@ -76,8 +79,8 @@ def weight_masks(
         if settings.scope == "local":
             scores = {name: relative(values, values >= 0) for name, values in scores.items()}
         dead = _uniform(scores, own, amount) if settings.scope == "uniform" else _global(scores, own, amount)
-    if not any(count for count in (int(flags.sum()) for flags in dead.values())):
-        raise UserError("prune: the amount is too small to hold a single weight at zero, or every layer is excluded")
+    if not any(flags.any() for flags in dead.values()):
+        raise NothingToRemove("prune: the amount is too small to hold a single weight at zero; ask for more")
     return Masks({name: torch.from_numpy(~flags).reshape(parameters[name].shape) for name, flags in dead.items()})
 
 

@@ -19,7 +19,8 @@ from edgeprune.recipe import Recipe
 from edgeprune.stages.network import build_network, example_input, load_weights
 from edgeprune.stages.rewind import epoch_weights, kept_epoch
 from edgeprune.training.randomness import derive_seed
-from edgeprune.training.rounds import Start, prune_and_retrain
+from edgeprune.training.rounds import prune_and_retrain
+from edgeprune.training.work import Start
 
 MASKED = "masked.safetensors"
 MASKS = "masks.safetensors"

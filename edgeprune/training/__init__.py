@@ -5,7 +5,8 @@ from edgeprune.training.evaluate import Accuracy, evaluate
 from edgeprune.training.history import Epoch, History
 from edgeprune.training.loop import fit
 from edgeprune.training.masks import MaskCallback
-from edgeprune.training.rounds import Round, RoundsResult, prune_and_retrain
+from edgeprune.training.round import Round
+from edgeprune.training.rounds import RoundsResult, prune_and_retrain
 
 __all__ = [
     "Accuracy",

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from edgeprune.pruning.schedule import amount_after, cubic_amount, iterative_amount, round_count
+from edgeprune.errors import UserError
+from edgeprune.pruning.schedule import cubic_amount, iterative_amount, planned_amounts
 
 
 def test_iterative_removes_the_same_fraction_of_what_is_left() -> None:
@@ -29,12 +31,41 @@ def test_cubic_closed_form() -> None:
     )
 
 
-def test_amount_after_chooses_by_name() -> None:
-    assert amount_after(schedule="one-shot", amount=0.8, completed=1, rounds=1) == 0.8
-    assert amount_after(schedule="iterative", amount=0.75, completed=1, rounds=2) == 0.5
-    assert amount_after(schedule="cubic", amount=0.8, completed=1, rounds=2) == pytest.approx(0.7)
-    assert round_count(schedule="one-shot", rounds=3) == 1
-    assert round_count(schedule="cubic", rounds=3) == 3
+def test_schedules_by_name() -> None:
+    assert planned_amounts("one-shot", 0.8, 3) == (0.8,)
+    assert planned_amounts("iterative", 0.75, 2) == (0.5, 0.75)
+    assert planned_amounts("cubic", 0.8, 2) == pytest.approx((0.7, 0.8))
+
+
+def linear(*, completed: int, rounds: int, amount: float) -> float:
+    return amount * completed / rounds
+
+
+def test_a_schedule_of_the_users_own(tmp_path: Path) -> None:
+    assert planned_amounts(linear, 0.75, 3) == pytest.approx((0.25, 0.5, 0.75))
+    file = tmp_path / "own.py"
+    file.write_text("def late(completed, rounds, amount):\n    return amount if completed == rounds else 0\n")
+    assert planned_amounts(f"{file}:late", 0.75, 3) == (0.0, 0.0, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([0.5, 1.0], "gave 1.0 after round 2; a fraction in [0, 1) is wanted"),
+        ([-0.1, 0.8], "gave -0.1 after round 1; a fraction in [0, 1) is wanted"),
+        (["half", 0.8], "gave 'half' after round 1; a fraction in [0, 1) is wanted"),
+        ([float("nan"), 0.8], "gave nan after round 1; a fraction in [0, 1) is wanted"),
+        ([True, 0.8], "gave True after round 1; a fraction in [0, 1) is wanted"),
+        ([0.9, 0.8], "falls from 0.9 to 0.8 in round 2"),
+        ([0.1, 0.7], "ends at 0.7, but prune.amount is 0.8"),
+    ],
+)
+def test_what_a_schedule_returns_is_checked(values: list[float], message: str) -> None:
+    def own(*, completed: int, rounds: int, amount: float) -> float:
+        return values[completed - 1]
+
+    with pytest.raises(UserError, match=re.escape(message)):
+        planned_amounts(own, 0.8, 2)
 
 
 @pytest.mark.parametrize("schedule", [iterative_amount, cubic_amount])

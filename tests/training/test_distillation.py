@@ -14,7 +14,7 @@ from edgeprune.data import Splits
 from edgeprune.errors import UserError
 from edgeprune.recipe import Data, ModelSource, Prune, Recipe, Retrain, Train
 from edgeprune.training import fit, prune_and_retrain
-from edgeprune.training import rounds as rounds_module
+from edgeprune.training import retraining as retraining_module
 from edgeprune.training.distillation import Distillation
 from tests.training.tiny_training import make_model, same_state
 
@@ -103,13 +103,13 @@ def test_the_dense_original_teaches_every_round_also_after_a_kill(
     from edgeprune.training import loop
 
     teachers: list[nn.Module] = []
-    fitted = rounds_module.fit
+    fitted = retraining_module.fit
 
     def recorded(*args: object, distillation: Distillation, **kwargs: object) -> object:
         teachers.append(distillation.teacher)
         return fitted(*args, distillation=distillation, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(rounds_module, "fit", recorded)
+    monkeypatch.setattr(retraining_module, "fit", recorded)
     whole, plain = make_model(), make_model()
     prune_and_retrain(whole, splits, recipe(distill=0.7), work=tmp_path / "whole")
     assert len(teachers) == 2 and all(same_state(teacher, make_model()) for teacher in teachers)
@@ -128,7 +128,7 @@ def test_the_dense_original_teaches_every_round_also_after_a_kill(
     resumed = make_model()
     prune_and_retrain(resumed, splits, recipe(distill=0.7), work=tmp_path / "cut")
     assert same_state(whole, resumed)
-    monkeypatch.setattr(rounds_module, "fit", fitted)
+    monkeypatch.setattr(retraining_module, "fit", fitted)
     prune_and_retrain(plain, splits, recipe(), work=tmp_path / "plain")
     assert not same_state(whole, plain)
 

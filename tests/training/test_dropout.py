@@ -14,7 +14,7 @@ from edgeprune.errors import UserError
 from edgeprune.progress import SilentProgress
 from edgeprune.recipe import Data, ModelSource, Prune, Recipe, Retrain, Train
 from edgeprune.training import prune_and_retrain
-from edgeprune.training import rounds as rounds_module
+from edgeprune.training import retraining as retraining_module
 from edgeprune.training.dropout import Dropout, dropout_rates, find_dropouts
 from tests.training.tiny_training import make_model
 
@@ -104,13 +104,13 @@ def test_rates_of_every_round(
             self.said.append(message)
 
     seen: list[list[float]] = []
-    fit = rounds_module.fit
+    fit = retraining_module.fit
 
     def recorded(model: nn.Module, *args: object, **kwargs: object) -> object:
         seen.append([model.get_submodule(name).p for name in ("drop1", "drop2", "drop3", "last")])
         return fit(model, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(rounds_module, "fit", recorded)
+    monkeypatch.setattr(retraining_module, "fit", recorded)
     model, notes = dropping(), Notes()
     prune_and_retrain(model, splits, recipe(granularity), work=tmp_path, progress=notes)
     # Half of everything goes in the first round, half of the rest in the second. Of whole channels 4, 6 and 10 become

@@ -12,7 +12,7 @@ from edgeprune.data import Splits
 from edgeprune.errors import StageFailure, UserError
 from edgeprune.recipe import Data, ModelSource, Prune, Recipe, Retrain, Train
 from edgeprune.training import prune_and_retrain
-from edgeprune.training import rounds as rounds_module
+from edgeprune.training import retraining as retraining_module
 from edgeprune.training.freeze import Alternation, frozen
 from tests.training.tiny_training import make_model, same_state
 
@@ -48,7 +48,7 @@ def test_what_is_frozen_keeps_every_bit_and_the_rest_learns(
     splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, granularity: str, optimizer: str
 ) -> None:
     changed: list[set[str]] = []
-    fit = rounds_module.fit
+    fit = retraining_module.fit
 
     def recorded(model: nn.Module, *args: object, **kwargs: object) -> object:
         before = {name: value.detach().clone() for name, value in model.named_parameters()}
@@ -56,7 +56,7 @@ def test_what_is_frozen_keeps_every_bit_and_the_rest_learns(
         changed.append({name for name, value in model.named_parameters() if not torch.equal(value, before[name])})
         return history
 
-    monkeypatch.setattr(rounds_module, "fit", recorded)
+    monkeypatch.setattr(retraining_module, "fit", recorded)
     model = make_model()
     prune_and_retrain(model, splits, recipe(granularity, 3, optimizer), work=tmp_path)
     others = {"bn1.weight", "bn1.bias"}

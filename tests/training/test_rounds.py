@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from edgeprune.data import Splits
+from edgeprune.progress import SilentProgress
 from edgeprune.pruning import compact, make_plan, plan_masks
+from edgeprune.pruning.nothing import NothingToRemove
 from edgeprune.recipe import Data, ModelSource, Override, Prune, Recipe, Retrain, Train
 from edgeprune.training import RoundsResult, evaluate, prune_and_retrain
-from edgeprune.training import rounds as rounds_module
+from edgeprune.training import selection as selection_module
 from edgeprune.training.scatter import scatter
 from tests.training.tiny_training import TinyNet, make_model, same_state
 
@@ -66,7 +68,7 @@ def test_a_channel_gone_stays_gone(splits: Splits, tmp_path: Path, monkeypatch: 
         plans.append(make_plan(*args, **kwargs))  # type: ignore[arg-type]
         return plans[-1]
 
-    monkeypatch.setattr(rounds_module, "make_plan", recorded)
+    monkeypatch.setattr(selection_module, "make_plan", recorded)
     result_of(splits, recipe(amount=0.75, rounds=3), tmp_path)
     kept = [set(plan.kept["fc1.weight"][0]) for plan in plans]
     assert [len(one) for one in kept] == [8, 5, 3]
@@ -180,3 +182,31 @@ def test_scatter_is_the_inverse_of_compact(splits: Splits) -> None:
     assert same_state(small, again)
     for name, mask in plan_masks(model, plan).items():
         assert torch.count_nonzero(model.get_parameter(name)[~mask]) == 0
+
+
+class Notes(SilentProgress):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_a_round_too_small_to_remove_anything_is_skipped_with_a_note(splits: Splits, tmp_path: Path) -> None:
+    # 8 and 12 channels in multiples of 4: a fifth of them is nothing yet, half of them is.
+    asked = recipe(amount=0.6, rounds=4, round_to=4)
+    notes = Notes()
+    result = prune_and_retrain(make_model(), splits, asked, work=tmp_path, progress=notes)
+    assert [one.number for one in result.rounds] == [2, 3, 4]
+    too_small = "the amount is too small to remove a channel anywhere; ask for more, or lower round_to"
+    assert [line for line in notes.lines if "skipped" in line] == [f"round 1/4: skipped: prune: {too_small}"]
+    assert result.plan is not None
+    assert {layer.name: layer.after for layer in result.plan.layers} == {"conv1": 4, "fc1": 4, "fc2": 2}
+    again = prune_and_retrain(make_model(), splits, asked, work=tmp_path)
+    assert again.rounds == result.rounds
+
+
+def test_the_last_round_must_remove_something(splits: Splits, tmp_path: Path) -> None:
+    with pytest.raises(NothingToRemove, match="the amount is too small to remove a channel anywhere"):
+        result_of(splits, recipe(amount=0.04, rounds=3), tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -26,7 +26,14 @@ CRITERIA: dict[str, Criterion] = {
     "random": random,
 }
 
-__all__ = ["CRITERIA", "Batch", "Criterion", "Evidence", "Scores", "score_sets"]
+_DATA_FREE = ("l1", "l2", "han", "bn-scale", "geometric-median", "random")
+
+__all__ = ["CRITERIA", "Batch", "Criterion", "Evidence", "Scores", "needs_data", "score_sets"]
+
+
+def needs_data(criterion: str | Criterion) -> bool:
+    """Tell whether a criterion may look at calibration batches; one of the user's own may."""
+    return callable(criterion) or criterion not in _DATA_FREE
 
 
 def score_sets(criterion: str | Criterion, evidence: Evidence) -> Scores:

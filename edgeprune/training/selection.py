@@ -1,0 +1,68 @@
+"""What one round of pruning holds at zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from edgeprune.pruning import Masks, Plan, make_plan, plan_masks, weight_masks
+from edgeprune.pruning.criteria import needs_data
+from edgeprune.pruning.nothing import NothingToRemove
+from edgeprune.training.calibration import calibration_batches
+from edgeprune.training.evaluate import evaluate
+from edgeprune.training.randomness import derive_seed, scoped_randomness
+from edgeprune.training.work import Work
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The masks, and for whole channels the plan they come from."""
+
+    masks: Masks
+    plan: Plan | None
+
+
+def select(work: Work, number: int, before: Selection | None) -> Selection:
+    """Decide what is gone after a round; what went ``before`` stays gone.
+
+    Raises:
+        NothingToRemove: the round's amount is too small to remove anything.
+        UserError: the settings cannot be met by this network.
+    """
+    settings, amount = work.recipe.prune, work.amounts[number - 1]
+    if amount == 0:
+        raise NothingToRemove("prune.schedule: nothing is to be removed yet")
+    seed = derive_seed(work.recipe.seed, "prune", number)
+    calibration: Iterable[tuple[Tensor, Tensor]] | None = None
+    if needs_data(settings.criterion):
+        calibration = calibration_batches(work.splits, seed)
+
+    def accuracy(network: nn.Module) -> float:
+        return evaluate(network, work.splits.validation).fraction
+
+    with scoped_randomness(seed):
+        if settings.granularity == "weight":
+            masks = weight_masks(
+                work.model,
+                settings,
+                amount,
+                reference=before.masks if before else None,
+                calibration=calibration,
+                measure=accuracy,
+                seed=seed,
+                progress=work.progress,
+            )
+            return Selection(masks, None)
+        plan = make_plan(
+            work.model,
+            work.example,
+            settings,
+            amount,
+            coupling=work.coupling,
+            calibration=calibration,
+            seed=seed,
+            reference=before.plan if before else None,
+        )
+        return Selection(plan_masks(work.model, plan), plan)
