@@ -8,7 +8,7 @@ from typing import Any
 
 from edgeprune.errors import UserError
 from edgeprune.pipeline.content_hash import hash_file, hash_listing, hash_user_code
-from edgeprune.recipe import Data, ModelSource, Recipe, Train
+from edgeprune.recipe import Data, ModelSource, Prune, Recipe, Train
 
 
 def package_versions(*packages: str) -> dict[str, str]:
@@ -34,6 +34,9 @@ def _pointed_to(part: object) -> dict[str, str | None]:
         return found
     if isinstance(part, Train) and part.fit is not None:
         return {"fit": hash_user_code(part.fit)}
+    if isinstance(part, Prune):
+        specs = {key: getattr(part, key) for key in ("criterion", "schedule")}
+        return {key: hash_user_code(spec) for key, spec in specs.items() if ":" in spec}
     if isinstance(part, Data):
         return _data_files(part)
     return {}

@@ -49,7 +49,8 @@ def make_plan(
     if amount is not None and not 0 < amount < 1:
         raise UserError(f"amount: {amount:g} is not a fraction between 0 and 1")
     coupling = coupling or trace_coupling(model, example_inputs)
-    evidence = Evidence(coupling, model, tuple(calibration or ()), seed)
+    batches = tuple(calibration or ())
+    evidence = Evidence(coupling, model, batches, seed, settings.aggregate, settings.normalise)
     scores = score_sets(criterion or settings.criterion, evidence)
     removed = removed_sets(coupling, reference)
     if settings.scope == "local":

@@ -8,11 +8,30 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 
-def _callable_spec(spec: str) -> str:
+def callable_spec(spec: str) -> str:
+    """Return ``spec`` if it has the form of one.
+
+    Raises:
+        ValueError: it has not.
+    """
     if not re.fullmatch(r".+:[A-Za-z_][A-Za-z0-9_.]*", spec):
         raise ValueError(f"write it as package.module:callable or path/to/file.py:callable, not {spec!r}")
     return spec
 
 
-CallableSpec = Annotated[str, AfterValidator(_callable_spec)]
+CallableSpec = Annotated[str, AfterValidator(callable_spec)]
 """``package.module:callable`` or ``path/to/file.py:callable``; see ``edgeprune.user_code``."""
+
+
+def name_or_callable(*names: str) -> AfterValidator:
+    """Return what lets one of ``names`` pass, or a piece of the user's own code."""
+
+    def check(value: str) -> str:
+        if value in names:
+            return value
+        if ":" in value:
+            return callable_spec(value)
+        *most, last = [repr(name) for name in names]
+        raise ValueError(f"input should be {', '.join(most)} or {last}, or file.py:callable, not {value!r}")
+
+    return AfterValidator(check)

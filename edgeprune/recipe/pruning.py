@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from edgeprune.recipe.callable_spec import name_or_callable
 from edgeprune.toml_file import Table
+
+Criterion = Annotated[
+    str,
+    name_or_callable("l1", "l2", "han", "bn-scale", "taylor", "activation-mean", "apoz", "geometric-median", "random"),
+]
+Schedule = Annotated[str, name_or_callable("one-shot", "iterative", "cubic")]
 
 
 class Override(Table):
@@ -20,15 +27,17 @@ class Prune(Table):
     """What is removed and how much of it.
 
     ``amount`` is the fraction to remove, counted in ``unit``; the two ``round_to`` and ``min_channels`` bound what is
-    left of every layer. Overrides give a layer's own fraction of channels.
+    left of every layer. Overrides give a layer's own fraction of channels. ``aggregate`` and ``normalise`` say how the
+    scores of coupled layers become one (default: the criterion's own way). ``criterion`` and ``schedule`` may be the
+    user's own functions.
     """
 
     granularity: Literal["channel", "weight"] = "channel"
-    criterion: Literal[
-        "l1", "l2", "han", "bn-scale", "taylor", "activation-mean", "apoz", "geometric-median", "random"
-    ] = "l1"
+    criterion: Criterion = "l1"
+    aggregate: Literal["mean", "max", "sum"] | None = None
+    normalise: Literal["none", "mean", "max"] | None = None
     scope: Literal["uniform", "local", "global"] = "uniform"
-    schedule: Literal["one-shot", "iterative", "cubic"] = "iterative"
+    schedule: Schedule = "iterative"
     rounds: int = Field(default=3, ge=1)
     amount: float = Field(gt=0, lt=1)
     unit: Literal["channels", "parameters", "macs"] = "channels"
@@ -47,11 +56,13 @@ class Prune(Table):
     @model_validator(mode="after")
     def _every_key_does_something(self) -> Prune:
         if self.granularity == "weight":
-            self.refuse("granularity is 'weight'", "round_to", "min_channels", "unit")
+            self.refuse("granularity is 'weight'", "round_to", "min_channels", "unit", "aggregate", "normalise")
         if self.criterion == "han":
             if self.granularity != "weight":
                 raise ValueError("criterion 'han' is a threshold for single weights; set granularity to 'weight'")
             self.refuse("criterion is 'han'", "scope")
+        if self.criterion == "random" or ":" in self.criterion:
+            self.refuse(f"criterion is {self.criterion!r}, which gives one score by itself", "aggregate", "normalise")
         if self.schedule == "one-shot" and self.rounds != 1:
             raise ValueError("rounds is 1 when schedule is 'one-shot'; remove it")
         return self

@@ -41,7 +41,10 @@ shared_triple = "aarch64-linux-gnu.2.28"
 cpu = "cortex_a53"
 """
 
-CRITERIA = "'l1', 'l2', 'han', 'bn-scale', 'taylor', 'activation-mean', 'apoz', 'geometric-median' or 'random'"
+CRITERIA = (
+    "'l1', 'l2', 'han', 'bn-scale', 'taylor', 'activation-mean', 'apoz', "
+    "'geometric-median' or 'random', or file.py:callable"
+)
 
 
 @pytest.fixture(autouse=True)

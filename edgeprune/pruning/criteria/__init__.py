@@ -7,11 +7,14 @@ from collections.abc import Callable
 from edgeprune.errors import UserError
 from edgeprune.pruning.criteria.activation import activation_mean, apoz
 from edgeprune.pruning.criteria.bn_scale import bn_scale
-from edgeprune.pruning.criteria.evidence import Batch, Evidence, Scores
+from edgeprune.pruning.criteria.evidence import Batch, Evidence, per_set
 from edgeprune.pruning.criteria.geometric_median import geometric_median
 from edgeprune.pruning.criteria.magnitude import l1, l2
 from edgeprune.pruning.criteria.random import random
+from edgeprune.pruning.criteria.scores import Scores
 from edgeprune.pruning.criteria.taylor import taylor
+from edgeprune.pruning.criteria.user import checked_scores
+from edgeprune.user_code import load_callable
 
 Criterion = Callable[[Evidence], Scores]
 
@@ -28,7 +31,7 @@ CRITERIA: dict[str, Criterion] = {
 
 _DATA_FREE = ("l1", "l2", "han", "bn-scale", "geometric-median", "random")
 
-__all__ = ["CRITERIA", "Batch", "Criterion", "Evidence", "Scores", "needs_data", "score_sets"]
+__all__ = ["CRITERIA", "Batch", "Criterion", "Evidence", "Scores", "needs_data", "per_set", "score_sets"]
 
 
 def needs_data(criterion: str | Criterion) -> bool:
@@ -39,11 +42,17 @@ def needs_data(criterion: str | Criterion) -> bool:
 def score_sets(criterion: str | Criterion, evidence: Evidence) -> Scores:
     """Return one score per set; a set the criterion has nothing to say about is ``nan``.
 
+    ``criterion`` is a name of ``CRITERIA``, a function of the evidence, or where one is found
+    (``package.module:callable`` or ``path/to/file.py:callable``).
+
     Raises:
-        UserError: unknown criterion, or one that needs calibration batches and got none.
+        UserError: unknown criterion, one that needs calibration batches and got none, or a function that does not
+            return one number per set.
     """
-    if callable(criterion):
-        return criterion(evidence)
-    if criterion not in CRITERIA:
+    if isinstance(criterion, str) and criterion in CRITERIA:
+        return CRITERIA[criterion](evidence)
+    if isinstance(criterion, str) and ":" not in criterion:
         raise UserError(f"prune.criterion: {criterion!r} is not one of {', '.join(CRITERIA)}")
-    return CRITERIA[criterion](evidence)
+    function = load_callable(criterion) if isinstance(criterion, str) else criterion
+    name = criterion if isinstance(criterion, str) else getattr(criterion, "__qualname__", repr(criterion))
+    return checked_scores(name, function(evidence), (evidence.coupling.set_count,), "one number per set")

@@ -11,20 +11,19 @@ from torch import Tensor, nn
 
 from edgeprune.evaluation_mode import evaluation_mode
 from edgeprune.pruning.coupling import KEPT
-from edgeprune.pruning.criteria.evidence import Evidence, Scores, inputs_of, mean_over, normalised
+from edgeprune.pruning.criteria.evidence import Evidence, inputs_of
+from edgeprune.pruning.criteria.scores import Scores
 
 
 def activation_mean(evidence: Evidence) -> Scores:
     """Mean absolute value of what the next layers read, each reader divided by its mean, averaged over readers."""
-    return mean_over(
-        [normalised(values) for values in _observed(evidence, "activation-mean", torch.abs)], _count(evidence)
-    )
+    return evidence.combine(_observed(evidence, "activation-mean", torch.abs), "mean", "mean")
 
 
 def apoz(evidence: Evidence) -> Scores:
     """One minus the average percentage of zeros (APoZ) in what the next layers read, averaged over readers."""
     shares = _observed(evidence, "apoz", lambda values: (values != 0).to(values.dtype))
-    return mean_over(shares, _count(evidence))
+    return evidence.combine(shares, "mean", "none")
 
 
 def _count(evidence: Evidence) -> int:

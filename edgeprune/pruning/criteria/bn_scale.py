@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeprune.pruning.criteria.evidence import Evidence, Scores, mean_over, per_set
+from edgeprune.pruning.criteria.evidence import Evidence, per_set
+from edgeprune.pruning.criteria.scores import Scores
 
 
 def bn_scale(evidence: Evidence) -> Scores:
@@ -20,4 +21,4 @@ def bn_scale(evidence: Evidence) -> Scores:
             continue
         members = per_set(axis, np.ones(len(axis.sets)), count)
         layers.append(per_set(axis, np.abs(evidence.array(axis.name)), count) / members)
-    return mean_over(layers, count)
+    return evidence.combine(layers, "mean", "none")

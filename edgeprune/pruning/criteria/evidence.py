@@ -6,25 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edgeprune.errors import UserError
 from edgeprune.pruning.coupling import KEPT, Coupling, ParameterAxis
+from edgeprune.pruning.criteria.aggregation import Aggregate, Aggregation, Normalise
+from edgeprune.pruning.criteria.scores import Scores
 from edgeprune.pruning.trace import named_tensors
 
-Scores = NDArray[np.float64]
 Batch = Sequence[Tensor] | Tensor
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A network, its coupling, calibration batches (the inputs, then the labels if any) and a seed."""
+    """A network, its coupling, calibration batches (the inputs, then the labels if any) and a seed.
+
+    ``aggregate`` and ``normalise`` replace a criterion's own way to put layers together, where given.
+    """
 
     coupling: Coupling
     model: nn.Module
     calibration: tuple[Batch, ...] = ()
     seed: int = 0
+    aggregate: Aggregate | None = None
+    normalise: Normalise | None = None
     _arrays: dict[str, Scores] = field(default_factory=dict, compare=False, repr=False)
 
     def array(self, name: str) -> Scores:
@@ -33,6 +38,11 @@ class Evidence:
             for key, tensor in named_tensors(self.model).items():
                 self._arrays[key] = tensor.detach().double().cpu().numpy()
         return self._arrays[name]
+
+    def combine(self, layers: list[Scores], aggregate: Aggregate, normalise: Normalise) -> Scores:
+        """Return one score per set out of one array per layer, as asked for, or as the criterion does by itself."""
+        how = Aggregation(self.aggregate or aggregate, self.normalise or normalise)
+        return how(layers, self.coupling.set_count)
 
     def batches(self, criterion: str) -> tuple[Batch, ...]:
         """Return the calibration batches.
@@ -56,20 +66,3 @@ def per_set(axis: ParameterAxis, values: Scores, count: int) -> Scores:
     total: Scores = np.bincount(axis.sets[free], weights=values[free], minlength=count).astype(np.float64)
     total[np.bincount(axis.sets[free], minlength=count) == 0] = np.nan
     return total
-
-
-def normalised(values: Scores) -> Scores:
-    """Divide by the mean over what is there and not zero, so that layers can be compared."""
-    there = values[np.isfinite(values) & (values != 0)]
-    return values / there.mean() if there.size else values
-
-
-def mean_over(layers: list[Scores], count: int) -> Scores:
-    """Return the mean over layers, each set averaged over those where it occurs; ``nan`` where in none."""
-    if not layers:
-        return np.full(count, np.nan)
-    table = np.stack(layers)
-    there = np.isfinite(table)
-    total = np.where(there, table, 0).sum(axis=0)
-    number = there.sum(axis=0)
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeprune.pruning.criteria.evidence import Evidence, Scores, mean_over, normalised, per_set
+from edgeprune.pruning.criteria.evidence import Evidence, per_set
+from edgeprune.pruning.criteria.scores import Scores
 
 
 def geometric_median(evidence: Evidence) -> Scores:
@@ -19,8 +20,8 @@ def geometric_median(evidence: Evidence) -> Scores:
         if axis.role != "producer" or weight.ndim < 2 or axis.reason is not None:
             continue
         filters = np.moveaxis(weight, axis.axis, 0).reshape(weight.shape[axis.axis], -1)
-        layers.append(normalised(per_set(axis, _distances(filters), count)))
-    return mean_over(layers, count)
+        layers.append(per_set(axis, _distances(filters), count))
+    return evidence.combine(layers, "mean", "mean")
 
 
 def _distances(filters: Scores) -> Scores:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeprune.pruning.criteria.evidence import Evidence, Scores, mean_over, normalised, per_set
+from edgeprune.pruning.criteria.evidence import Evidence, per_set
+from edgeprune.pruning.criteria.scores import Scores
 
 
 def l1(evidence: Evidence) -> Scores:
@@ -28,5 +29,5 @@ def _magnitude(evidence: Evidence, power: int) -> Scores:
             continue
         others = tuple(place for place in range(weight.ndim) if place != axis.axis)
         summed = per_set(axis, (np.abs(weight) ** power).sum(axis=others), count)
-        layers.append(normalised(summed ** (1 / power)))
-    return mean_over(layers, count)
+        layers.append(summed ** (1 / power))
+    return evidence.combine(layers, "mean", "mean")

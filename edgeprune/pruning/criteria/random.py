@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgeprune.pruning.criteria.evidence import Evidence, Scores
+from edgeprune.pruning.criteria.evidence import Evidence
+from edgeprune.pruning.criteria.scores import Scores
 
 
 def random(evidence: Evidence) -> Scores:

@@ -10,21 +10,22 @@ from torch import Tensor, nn
 
 from edgeprune.errors import UserError
 from edgeprune.evaluation_mode import evaluation_mode
-from edgeprune.pruning.criteria.evidence import Batch, Evidence, Scores, per_set
+from edgeprune.pruning.criteria.evidence import Batch, Evidence, per_set
+from edgeprune.pruning.criteria.scores import Scores
 
 
 def taylor(evidence: Evidence) -> Scores:
     """Sum of (gradient x weight)^2 over all weights that make a set, averaged over the batches; not normalised."""
     count = evidence.coupling.set_count
     products = gradient_products(evidence.model, evidence.batches("taylor"))
-    total = np.zeros(count)
+    layers = []
     for axis in evidence.coupling.axes:
         if axis.role == "consumer" or axis.name not in products:
             continue
         squares = products[axis.name]
         others = tuple(place for place in range(squares.ndim) if place != axis.axis)
-        total += np.nan_to_num(per_set(axis, squares.sum(axis=others), count))
-    return total
+        layers.append(per_set(axis, squares.sum(axis=others), count))
+    return evidence.combine(layers, "sum", "none")
 
 
 def gradient_products(model: nn.Module, batches: Sequence[Batch]) -> dict[str, Scores]:
