@@ -31,7 +31,7 @@ from edgeprune.progress import Progress, SilentProgress
 from edgeprune.target import Target
 from edgeprune.toolchain import CToolchain, toolchain_for
 
-_BENCH_SOURCES = Path(__file__).parent.parent / "measuring"
+_BENCH_SOURCES = Path(__file__).parent.parent / "measuring" / "executable"
 _WIDE_INTEGERS = Path(__file__).parent / "runtime" / "wide_integers.c"
 _WARNINGS = ("-Wall", "-Wextra", "-Werror", "-pedantic")
 _COMPILE = (
@@ -224,11 +224,10 @@ def _link_bench(job: _Job, objects: list[Path], golden: GoldenRecords, out: Path
         encoding="utf-8",
     )
     golden_object = _embed(job, f"{job.model}_golden", golden.blob())
-    compiled = []
-    for path in (source, _BENCH_SOURCES / "bench_main.c"):
-        compiled.append(job.work / f"{path.stem}.o")
-        job.toolchain.compile(path, compiled[-1], [*job.compile_flags, f"-I{out}", f"-I{_BENCH_SOURCES}"])
-    job.toolchain.link_executable([*compiled, golden_object, *objects], out / f"{job.model}-bench", job.link_flags)
+    main_object = job.work / "bench.o"
+    sources = [source, *sorted(_BENCH_SOURCES.glob("*.c"))]
+    job.toolchain.compile_together(sources, main_object, [*job.compile_flags, f"-I{out}", f"-I{_BENCH_SOURCES}"])
+    job.toolchain.link_executable([main_object, golden_object, *objects], out / f"{job.model}-bench", job.link_flags)
 
 
 def _kernel_entries(program: Program) -> tuple[KernelEntry, ...]:

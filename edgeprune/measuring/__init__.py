@@ -1,6 +1,6 @@
 """Running artifacts: on this machine, under an emulator, and what their figures are worth."""
 
-from edgeprune.measuring.bench import BENCH_INCLUDE, BENCH_MAIN, BENCH_SOURCES
+from edgeprune.measuring.bench import BENCH_INCLUDE, BENCH_SOURCES
 from edgeprune.measuring.compare_interleaved import Comparison, compare_interleaved
 from edgeprune.measuring.local_transport import LocalTransport
 from edgeprune.measuring.measure import measure
@@ -12,7 +12,6 @@ from edgeprune.measuring.transport import Completed, Transport
 
 __all__ = [
     "BENCH_INCLUDE",
-    "BENCH_MAIN",
     "BENCH_SOURCES",
     "Comparison",
     "Completed",

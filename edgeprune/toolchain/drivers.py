@@ -25,6 +25,14 @@ class DriverToolchain:
         """Compile a C or assembly file into an object file."""
         self._run(f"compiling {source.name}", [*flags, "-c", str(source), "-o", str(output)])
 
+    def compile_together(self, sources: Sequence[Path], output: Path, flags: Sequence[str]) -> None:
+        """Compile several C files into one object file."""
+        objects = [output.with_name(f"{output.stem}_{source.stem}.o") for source in sources]
+        for source, part in zip(sources, objects, strict=True):
+            self.compile(source, part, flags)
+        # Without -nostdlib an old GCC would put start-up files into it.
+        self._run(f"joining {output.name}", ["-r", "-nostdlib", *map(str, objects), "-o", str(output)])
+
     def link_executable(self, objects: Sequence[Path], output: Path, flags: Sequence[str]) -> None:
         """Link a static executable: a dynamic one would want a board with this compiler's C library or a newer one."""
         libraries = ["-lm"]

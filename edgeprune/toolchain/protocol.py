@@ -13,6 +13,9 @@ class CToolchain(Protocol):
     def compile(self, source: Path, output: Path, flags: Sequence[str]) -> None:
         """Compile a C or assembly file into an object file."""
 
+    def compile_together(self, sources: Sequence[Path], output: Path, flags: Sequence[str]) -> None:
+        """Compile several C files into one object file: a driver's start takes longer than a small file."""
+
     def link_executable(self, objects: Sequence[Path], output: Path, flags: Sequence[str]) -> None:
         """Link a static executable, which needs nothing but the board's kernel."""
 

@@ -44,6 +44,14 @@ class ZigToolchain:
         """
         self._run(f"compiling {source.name}", ["cc", *self._machine(self.triple), *flags, "-c", source, "-o", output])
 
+    def compile_together(self, sources: Sequence[Path], output: Path, flags: Sequence[str]) -> None:
+        """Compile several C files into one object file.
+
+        Raises:
+            StageFailure: the compiler refused; its last lines are in the message.
+        """
+        self._run(f"compiling {output.stem}", ["cc", *self._machine(self.triple), "-r", *flags, *sources, "-o", output])
+
     def link_executable(self, objects: Sequence[Path], output: Path, flags: Sequence[str]) -> None:
         """Link a static executable.
 

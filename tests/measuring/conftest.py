@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeprune.measuring import BENCH_INCLUDE, BENCH_MAIN
+from edgeprune.measuring import BENCH_INCLUDE, BENCH_SOURCES
 from edgeprune.target import find_target
 from edgeprune.toolchain import ZigToolchain
 
@@ -43,10 +43,8 @@ def link(tmp_path_factory: pytest.TempPathFactory) -> Link:
 def _link(directory: Path, target: str, macros: tuple[str, ...], variant: str) -> Path:
     toolchain = ZigToolchain.for_target(find_target(target))
     defines = [f"-D{macro}" for macro in macros]
-    objects = []
-    for source in (BENCH_MAIN, MODEL):
-        objects.append(directory / f"{source.stem}.o")
-        toolchain.compile(source, objects[-1], ["-O2", *STRICT, "-I", str(BENCH_INCLUDE), *defines])
-    toolchain.link_executable(objects, directory / "tiny-bench", ["-O2", "-s"])
+    flags = ["-O2", *STRICT, "-ffunction-sections", "-I", str(BENCH_INCLUDE), *defines]
+    toolchain.compile_together([*BENCH_SOURCES, MODEL], directory / "bench.o", flags)
+    toolchain.link_executable([directory / "bench.o"], directory / "tiny-bench", ["-O2", "-s", "-Wl,--gc-sections"])
     (directory / "manifest.json").write_text(json.dumps(MANIFEST | {"variant": variant, "target": target}))
     return directory

@@ -41,6 +41,33 @@ static const float second_output[] = {2, 5, 10};
 static const float *const golden_inputs[] = {first_input, second_input};
 static const float *const golden_outputs[] = {first_output, second_output};
 
+#ifndef UNPROFILED
+static const char *const step_names[] = {"double: mul", "add: add, relu"};
+
+static int run_profiled(void *arena, const float *const *inputs, float *const *outputs, void (*step_done)(int step)) {
+    volatile int spin = 0;
+    int status;
+    while (spin < 20000) spin = spin + 1;
+    step_done(0);
+    status = run(arena, inputs, outputs);
+    step_done(1);
+    return status;
+}
+#endif
+
+#ifdef THREADED
+static int set_threads(int threads) { return threads > 2 ? -7 : 0; }
+#endif
+
 const struct edgeprune_bench_model edgeprune_bench_model = {
-    "tiny", "0.1", 64, 2, 1, input_elements, output_elements, 2, golden_inputs, golden_outputs, 1e-5f, run,
+    .name = "tiny", .version = "0.1", .arena_bytes = 64, .inputs = 2, .outputs = 1,
+    .input_elements = input_elements, .output_elements = output_elements,
+    .golden_count = 2, .golden_tolerance = 1e-5f, .golden_inputs = golden_inputs, .golden_outputs = golden_outputs,
+    .run = run,
+#ifndef UNPROFILED
+    .steps = 2, .step_names = step_names, .run_profiled = run_profiled,
+#endif
+#ifdef THREADED
+    .set_threads = set_threads,
+#endif
 };

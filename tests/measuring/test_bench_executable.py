@@ -27,6 +27,18 @@ def result(artifact: Path, *options: str) -> dict[str, Any]:
     return document
 
 
+def lay_out(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+def cores_of_this_process() -> str:
+    """Return the cores in the kernel's own spelling."""
+    status = Path("/proc/self/status").read_text()
+    return next(line.split()[1] for line in status.splitlines() if line.startswith("Cpus_allowed_list"))
+
+
 def test_it_checks_then_keeps_every_sample(link: Link) -> None:
     document = result(link("host"), "--warmup", "3", "--samples", "7")
     assert (document["model"], document["version"], document["warmup"]) == ("tiny", "0.1", 3)
@@ -129,47 +141,55 @@ def test_more_than_memory_holds_is_an_error(link: Link, tmp_path: Path) -> None:
 
 
 def test_what_a_board_says_is_recorded_and_what_is_absent_is_null(link: Link, tmp_path: Path) -> None:
-    files = {
-        "proc/cpuinfo": "processor\t: 0\nBogoMIPS\t: 38.40\nCPU implementer\t: 0x41\nCPU part\t: 0xd03\n\n"
-        "processor\t: 1\nCPU part\t: 0xd08\n\nHardware\t: BCM2835\n",
-        "proc/self/status": "Name:\tx\nVmHWM:\t    1234 kB\nCpus_allowed_list:\t0-1\n",
-        "proc/loadavg": "0.20 0.18 0.12 1/80 11206\n",
-        "proc/device-tree/model": 'Raspberry Pi 3 "B"\0',
-        "sys/devices/system/cpu/online": "0-1\n",
-        "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "ondemand\n",
-        "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "600000\n",
-        "sys/devices/system/cpu/cpu1/cpufreq/scaling_cur_freq": "garbage\n",
-        "sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
-        "sys/class/thermal/thermal_zone0/temp": "-1500\n",
-        "sys/devices/platform/soc/soc:firmware/get_throttled": "50005\n",
-    }
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    roots = ["--proc-root", str(tmp_path / "proc"), "--sysfs-root", str(tmp_path / "sys")]
-    environment = result(link("host"), "--check-only", *roots)["environment"]
+    cpu = "sys/devices/system/cpu"
+    lay_out(
+        tmp_path,
+        {
+            "proc/cpuinfo": "processor\t: 0\nBogoMIPS\t: 38.40\nCPU implementer\t: 0x41\nCPU part\t: 0xd03\n\n"
+            "processor\t: 1\nCPU part\t: 0xd08\n\nHardware\t: BCM2835\n",
+            "proc/self/status": "Name:\tx\nVmHWM:\t    1234 kB\n",
+            "proc/loadavg": "0.20 0.18 0.12 1/80 11206\n",
+            "proc/device-tree/model": 'Raspberry Pi 3 "B"\0',
+            f"{cpu}/online": "0,2\n",
+            f"{cpu}/cpu0/cpufreq/scaling_governor": "ondemand\n",
+            f"{cpu}/cpu0/cpufreq/scaling_cur_freq": "600000\n",
+            f"{cpu}/cpu0/cpu_capacity": "446\n",
+            f"{cpu}/cpu2/cpufreq/scaling_cur_freq": "garbage\n",
+            f"{cpu}/cpu2/thermal_throttle/package_throttle_count": "3\n",
+            "sys/class/thermal/thermal_zone0/type": "cpu-thermal\n",
+            "sys/class/thermal/thermal_zone0/temp": "-1500\n",
+            "sys/class/thermal/cooling_device1/type": "cpufreq-cpu0\n",
+            "sys/class/thermal/cooling_device1/cur_state": "2\n",
+            "sys/class/thermal/cooling_device1/max_state": "7\n",
+            "sys/devices/platform/soc/soc:firmware/get_throttled": "50005\n",
+        },
+    )
+    environment = result(link("host"), "--check-only", "--sysroot", str(tmp_path))["environment"]
     assert environment["cpu"] == {
         "model": None, "hardware": "BCM2835", "implementer": "0x41", "parts": ["0xd03", "0xd08"],
     }  # fmt: skip
     assert environment["board"] == 'Raspberry Pi 3 "B"'
-    silent = {"minimum_khz": None, "maximum_khz": None, "hardware_maximum_khz": None, "throttle_count": None}
     assert environment["before"] == environment["after"]
+    silent = dict.fromkeys(
+        ("capacity", "governor", "frequency_khz", "minimum_khz", "maximum_khz", "hardware_maximum_khz",
+         "throttle_count", "package_throttle_count"),
+    )  # fmt: skip
     assert environment["before"] == {
-        "affinity": "0-1", "memory_peak_kib": 1234, "loadavg": "0.20 0.18 0.12 1/80 11206", "online": "0-1",
-        "raspberry_throttled": "50005",
+        "affinity": cores_of_this_process(), "memory_peak_kib": 1234, "loadavg": "0.20 0.18 0.12 1/80 11206",
+        "online": "0,2", "raspberry_throttled": "50005",
         "cores": [
-            {"core": 0, "governor": "ondemand", "frequency_khz": 600000, **silent},
-            {"core": 1, "governor": None, "frequency_khz": None, **silent},
+            silent | {"core": 0, "governor": "ondemand", "frequency_khz": 600000, "capacity": 446},
+            silent | {"core": 2, "package_throttle_count": 3},
         ],
         "thermal_zones": [{"type": "cpu-thermal", "millidegrees": -1500}],
+        "cooling_devices": [{"type": "cpufreq-cpu0", "state": 2, "highest_state": 7}],
     }  # fmt: skip
 
 
 def test_a_board_that_says_nothing(link: Link, tmp_path: Path) -> None:
-    roots = ["--proc-root", str(tmp_path), "--sysfs-root", str(tmp_path)]
-    environment = result(link("host"), "--check-only", *roots)["environment"]
+    environment = result(link("host"), "--check-only", "--sysroot", str(tmp_path))["environment"]
     assert (environment["board"], environment["cpu"]) == (None, None)
-    assert set(environment["after"].values()) == {None}
+    assert {name for name, value in environment["after"].items() if value is not None} == {"affinity"}
 
 
 @pytest.mark.parametrize("target", ["host", "rpi3", "cortex-a7"])

@@ -12,7 +12,7 @@ from edgeprune.golden_inputs import is_large, made_inputs, were_made
 from edgeprune.toolchain.zig import run_zig
 from tests.emulator import emulator as find_emulator
 
-HEADERS = Path(__file__).parents[2] / "edgeprune" / "measuring"
+HEADERS = Path(__file__).parents[2] / "edgeprune" / "measuring" / "executable"
 PROGRAM = """
 #include "bench_inputs.h"
 #include <stdio.h>

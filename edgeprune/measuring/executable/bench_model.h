@@ -10,6 +10,10 @@
  * `golden_inputs` is NULL, record g is made from the seed g (bench_inputs.h).
  * A golden record passes when max|computed - golden| <= golden_tolerance * max|golden|.
  * `run` returns 0, or an error code of the artifact; the arena and every tensor it gets are 64-byte aligned.
+ *
+ * `run_profiled` does the same and calls `step_done(n)` behind each of its `steps` steps, n = 0, 1, ...; `step_names[n]`
+ * is "KERNEL" or "KERNEL: ONNX NODE, ONNX NODE". NULL where the network was built without it.
+ * `set_threads` makes later runs use that many threads and returns 0, or an error code. NULL: always one.
  */
 struct edgeprune_bench_model {
     const char *name;
@@ -22,6 +26,10 @@ struct edgeprune_bench_model {
     const float *const *golden_outputs;
     float golden_tolerance;
     int (*run)(void *arena, const float *const *inputs, float *const *outputs);
+    int steps;
+    const char *const *step_names;
+    int (*run_profiled)(void *arena, const float *const *inputs, float *const *outputs, void (*step_done)(int step));
+    int (*set_threads)(int threads);
 };
 
 extern const struct edgeprune_bench_model edgeprune_bench_model;
