@@ -44,7 +44,7 @@ def make_plan(
             cannot be reached, or nothing can be removed; the message says why.
         StageFailure: the network cannot be traced.
     """
-    if settings.granularity != "channel":
+    if settings.masks_only:
         raise UserError("prune.granularity: single weights have no plan of channels; use weight_masks")
     if amount is not None and not 0 < amount < 1:
         raise UserError(f"amount: {amount:g} is not a fraction between 0 and 1")

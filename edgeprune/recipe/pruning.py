@@ -32,7 +32,7 @@ class Prune(Table):
     user's own functions.
     """
 
-    granularity: Literal["channel", "weight"] = "channel"
+    granularity: Literal["channel", "weight", "row", "column"] = "channel"
     criterion: Criterion = "l1"
     aggregate: Literal["mean", "max", "sum"] | None = None
     normalise: Literal["none", "mean", "max"] | None = None
@@ -46,6 +46,11 @@ class Prune(Table):
     exclude: list[str] = []
     override: list[Override] = []
 
+    @property
+    def masks_only(self) -> bool:
+        """Whether weights are held at zero without a plan of channels."""
+        return self.granularity in ("weight", "row", "column")
+
     @model_validator(mode="before")
     @classmethod
     def _one_shot_is_one_round(cls, data: Any) -> Any:
@@ -55,8 +60,9 @@ class Prune(Table):
 
     @model_validator(mode="after")
     def _every_key_does_something(self) -> Prune:
-        if self.granularity == "weight":
-            self.refuse("granularity is 'weight'", "round_to", "min_channels", "unit", "aggregate", "normalise")
+        if self.masks_only:
+            keys = ("round_to", "min_channels", "unit", "aggregate", "normalise")
+            self.refuse(f"granularity is {self.granularity!r}", *keys)
         if self.criterion == "han":
             if self.granularity != "weight":
                 raise ValueError("criterion 'han' is a threshold for single weights; set granularity to 'weight'")

@@ -43,7 +43,7 @@ def select(work: Work, number: int, before: Selection | None) -> Selection:
         return evaluate(network, work.splits.validation).fraction
 
     with scoped_randomness(seed):
-        if settings.granularity == "weight":
+        if settings.masks_only:
             masks = weight_masks(
                 work.model,
                 settings,
@@ -53,6 +53,7 @@ def select(work: Work, number: int, before: Selection | None) -> Selection:
                 measure=accuracy,
                 seed=seed,
                 progress=work.progress,
+                coupling=work.coupling if settings.granularity == "row" else None,
             )
             return Selection(masks, None)
         plan = make_plan(
