@@ -46,7 +46,7 @@ def plan_arena(lifetimes: Sequence[Lifetime], *, seed: int = 0) -> ArenaPlan:
     Deterministic for equal lifetimes and seed.
     """
     bound = _bound(lifetimes)
-    aligned_bound = _bound([Lifetime(_align(life.size), life.first, life.last) for life in lifetimes])
+    aligned_bound = _bound([Lifetime(aligned(life.size), life.first, life.last) for life in lifetimes])
     best_order: list[int] = []
     best: tuple[list[int], int] | None = None
     for order in _orders(lifetimes):
@@ -100,13 +100,13 @@ def _place(lifetimes: Sequence[Lifetime], order: Sequence[int]) -> tuple[list[in
     for index in order:
         own = lifetimes[index]
         taken = sorted(
-            (offsets[other], offsets[other] + _align(lifetimes[other].size))
+            (offsets[other], offsets[other] + aligned(lifetimes[other].size))
             for other in placed
             if own.overlaps(lifetimes[other])
         )
-        offsets[index] = _tightest_gap(taken, _align(own.size))
+        offsets[index] = _tightest_gap(taken, aligned(own.size))
         placed.append(index)
-        total = max(total, offsets[index] + _align(own.size))
+        total = max(total, offsets[index] + aligned(own.size))
     return offsets, total
 
 
@@ -141,5 +141,6 @@ def _search(
     return best
 
 
-def _align(size: int) -> int:
+def aligned(size: int) -> int:
+    """Return ``size`` rounded up to a multiple of `ALIGNMENT`."""
     return -(-size // ALIGNMENT) * ALIGNMENT

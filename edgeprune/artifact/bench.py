@@ -72,6 +72,7 @@ def render_bench_model(
     inputs: tuple[TensorSpec, ...],
     outputs: tuple[TensorSpec, ...],
     golden: GoldenRecords,
+    threads: int = 1,
 ) -> str:
     """Return ``bench_model.c``: the description that the benchmark's main reads."""
     input_row, output_row = golden.inputs.shape[1], golden.outputs.shape[1]
@@ -102,6 +103,7 @@ def render_bench_model(
             f"    .golden_count = {len(golden.inputs)}, .golden_tolerance = {golden.tolerance:.9e}f,",
             f"    .golden_inputs = {'NULL' if golden.made else 'golden_inputs'}, .golden_outputs = golden_outputs,",
             "    .run = run,",
+            *([f"    .set_threads = {model}_set_threads,"] if threads > 1 else []),
             "};",
             "",
         ]

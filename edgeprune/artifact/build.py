@@ -18,12 +18,13 @@ from edgeprune.artifact.bench import GoldenRecords, render_bench_model
 from edgeprune.artifact.elf import read_object
 from edgeprune.artifact.glue import render_embedded, render_export_list, render_glue
 from edgeprune.artifact.header import render_header
-from edgeprune.artifact.kernels import compile_kernels
+from edgeprune.artifact.kernels import CompiledKernel, compile_kernels
 from edgeprune.artifact.layout import MemoryLayout, lay_out
 from edgeprune.artifact.linkage import WIDE_INTEGER_SYMBOLS, check_linkage
 from edgeprune.artifact.manifest import KernelEntry, Manifest, describe_files
 from edgeprune.artifact.replace import replacing_directory
 from edgeprune.artifact.space import explaining_little_space
+from edgeprune.artifact.threaded_glue import render_threaded_glue
 from edgeprune.errors import UserError
 from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.program import Program
@@ -32,7 +33,9 @@ from edgeprune.target import Target
 from edgeprune.toolchain import CToolchain, toolchain_for
 
 _BENCH_SOURCES = Path(__file__).parent.parent / "measuring" / "executable"
-_WIDE_INTEGERS = Path(__file__).parent / "runtime" / "wide_integers.c"
+_RUNTIME = Path(__file__).parent / "runtime"
+_WIDE_INTEGERS = _RUNTIME / "wide_integers.c"
+_POOL = _RUNTIME / "pool.c"
 _WARNINGS = ("-Wall", "-Wextra", "-Werror", "-pedantic")
 _COMPILE = (
     *("-std=c99", "-O2", "-fPIC", "-ffunction-sections", "-fdata-sections", "-fno-stack-protector"),
@@ -59,7 +62,18 @@ class _Job:
 
     @property
     def link_flags(self) -> tuple[str, ...]:
-        return _LINK if self.debug else (*_LINK, "-s")
+        threads = ("-pthread",) if self.threaded else ()
+        return (*_LINK, *threads) if self.debug else (*_LINK, *threads, "-s")
+
+    @property
+    def threaded(self) -> bool:
+        return self.target.threads > 1
+
+    @property
+    def pool_flags(self) -> tuple[str, ...]:
+        """What runtime/pool.h and pool.c want to know of the network."""
+        defined = (f"-DEDGEPRUNE_MODEL={self.model}", f"-DEDGEPRUNE_MAX_THREADS={self.target.threads}")
+        return (*defined, f"-I{_RUNTIME}")
 
 
 def build_artifact(
@@ -120,7 +134,7 @@ def _build(
     _check_memory(job, layout)
     progress.advance("kernels compiled")
     found = {path.name: read_object(path) for path in objects}
-    system_symbols = check_linkage(found)
+    system_symbols = check_linkage(found, threaded=job.threaded)
     job.toolchain.archive(objects, out / f"lib{job.model}.a")
     progress.advance("static library")
     _link_shared(job, objects, out)
@@ -150,6 +164,7 @@ def _build(
         source={"onnx_sha256": job.program.onnx_sha256},
         files=describe_files(out),
         precision=job.target.cpu.precision,
+        threads=job.target.threads,
     )
     manifest.write(out)
     return manifest
@@ -169,7 +184,7 @@ def _library_objects(job: _Job, out: Path) -> tuple[MemoryLayout, list[Path]]:
     """Compile kernels, entry points and weights; the header goes to ``out``."""
     kernel_object = job.work / f"{job.model}_kernels.o"
     kernels = compile_kernels(job.program, tvm_target(job.target), prefix=job.model, object_path=kernel_object)
-    layout = lay_out(job.program, kernels)
+    layout = lay_out(job.program, kernels, job.target.threads)
     header = render_header(
         model=job.model,
         target=job.target.name,
@@ -177,19 +192,32 @@ def _library_objects(job: _Job, out: Path) -> tuple[MemoryLayout, list[Path]]:
         inputs=job.program.inputs,
         outputs=job.program.outputs,
         arena_bytes=layout.arena_bytes,
+        threads=job.target.threads,
     )
     (out / f"{job.model}.h").write_text(header, encoding="utf-8")
-    glue = job.work / f"{job.model}.c"
-    glue.write_text(render_glue(job.program, kernels, layout, model=job.model, version=job.version), encoding="utf-8")
-    glue_object = glue.with_suffix(".o")
-    job.toolchain.compile(glue, glue_object, [*job.compile_flags, *_WARNINGS, f"-I{out}"])
+    glue_object = _compile_glue(job, kernels, layout, out)
     weights_object = _embed(job, f"{job.model}_weights", layout.weights)
     objects = [kernel_object, glue_object, weights_object]
     if read_object(kernel_object).undefined & WIDE_INTEGER_SYMBOLS:
-        support = job.work / f"{_WIDE_INTEGERS.stem}.o"
-        job.toolchain.compile(_WIDE_INTEGERS, support, [*job.compile_flags, *_WARNINGS])
-        objects.append(support)
+        objects.append(_compile_runtime(job, _WIDE_INTEGERS, ()))
+    if job.threaded:
+        objects.append(_compile_runtime(job, _POOL, job.pool_flags))
     return layout, objects
+
+
+def _compile_glue(job: _Job, kernels: dict[str, CompiledKernel], layout: MemoryLayout, out: Path) -> Path:
+    render = render_threaded_glue if job.threaded else render_glue
+    glue = job.work / f"{job.model}.c"
+    glue.write_text(render(job.program, kernels, layout, model=job.model, version=job.version), encoding="utf-8")
+    flags = [*job.compile_flags, *_WARNINGS, f"-I{out}", *(job.pool_flags if job.threaded else ())]
+    job.toolchain.compile(glue, glue.with_suffix(".o"), flags)
+    return glue.with_suffix(".o")
+
+
+def _compile_runtime(job: _Job, source: Path, flags: tuple[str, ...]) -> Path:
+    output = job.work / f"{source.stem}.o"
+    job.toolchain.compile(source, output, [*job.compile_flags, *_WARNINGS, *flags])
+    return output
 
 
 def _embed(job: _Job, symbol: str, content: bytes) -> Path:
@@ -205,7 +233,7 @@ def _embed(job: _Job, symbol: str, content: bytes) -> Path:
 
 def _link_shared(job: _Job, objects: list[Path], out: Path) -> None:
     exports = job.work / "exports.map"
-    exports.write_text(render_export_list(job.model), encoding="utf-8")
+    exports.write_text(render_export_list(job.model, threaded=job.threaded), encoding="utf-8")
     name = f"lib{job.model}.so"
     flags = [*job.link_flags, f"-Wl,--version-script={exports}", f"-Wl,-soname,{name}", "-Wl,-z,max-page-size=16384"]
     job.toolchain.link_shared([*objects], out / name, [*flags, "-lm"])
@@ -220,6 +248,7 @@ def _link_bench(job: _Job, objects: list[Path], golden: GoldenRecords, out: Path
             inputs=job.program.inputs,
             outputs=job.program.outputs,
             golden=golden,
+            threads=job.target.threads,
         ),
         encoding="utf-8",
     )

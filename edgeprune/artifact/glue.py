@@ -14,22 +14,13 @@ def render_glue(
     """Return the C source of the library's entry points."""
     return "\n".join(
         [
-            f'#include "{model}.h"',
+            *opening(model),
+            *declarations(program, kernels),
             "",
-            "#include <stdint.h>",
-            "#include <string.h>",
-            "",
-            '#define HIDDEN __attribute__((visibility("hidden")))',
-            "",
-            f"extern const unsigned char {model}_weights[] HIDDEN;",
-            *_declarations(program, kernels),
-            "",
-            f"size_t {model}_arena_bytes(void) {{ return {model.upper()}_ARENA_BYTES; }}",
-            "",
-            f'const char *{model}_version(void) {{ return "{version}"; }}',
+            *queries(model, version),
             "",
             f"{prototype(model, len(program.inputs), len(program.outputs))} {{",
-            *(f"    {line}" for line in _checks(program)),
+            *(f"    {line}" for line in argument_checks(program)),
             *(f"    {line}" for line in _body(program, kernels, layout, model)),
             "    return EDGEPRUNE_OK;",
             "}",
@@ -56,21 +47,48 @@ def render_embedded(symbol: str, blob_name: str) -> str:
     )
 
 
-def render_export_list(model: str) -> str:
+def render_export_list(model: str, *, threaded: bool = False) -> str:
     """Return the linker's version script: a shared library shows its interface and nothing else."""
-    return f"{{ global: {model}_run; {model}_arena_bytes; {model}_version; local: *; }};\n"
+    names = ["run", "arena_bytes", "version", *(("set_threads", "set_affinity", "shutdown") if threaded else ())]
+    return f"{{ global: {' '.join(f'{model}_{name};' for name in names)} local: *; }};\n"
 
 
-def _declarations(program: Program, kernels: dict[str, CompiledKernel]) -> list[str]:
+def opening(model: str) -> list[str]:
+    """Return what stands before the declarations of the kernels."""
+    return [
+        f'#include "{model}.h"',
+        "",
+        "#include <stdint.h>",
+        "#include <string.h>",
+        "",
+        '#define HIDDEN __attribute__((visibility("hidden")))',
+        "",
+        f"extern const unsigned char {model}_weights[] HIDDEN;",
+    ]
+
+
+def queries(model: str, version: str) -> list[str]:
+    """Return the functions that say what the library is."""
+    return [
+        f"size_t {model}_arena_bytes(void) {{ return {model.upper()}_ARENA_BYTES; }}",
+        "",
+        f'const char *{model}_version(void) {{ return "{version}"; }}',
+    ]
+
+
+def declarations(program: Program, kernels: dict[str, CompiledKernel]) -> list[str]:
+    """Return the kernels' prototypes."""
     arity = {step.kernel: len(step.arguments) for step in program.steps if isinstance(step, KernelCall)}
     lines = []
     for name, kernel in sorted(kernels.items()):
-        count = arity[name] + len(kernel.workspaces)
-        lines.append(f"extern void {kernel.symbol}({', '.join(['const void *'] * count)}) HIDDEN; /* {name} */")
+        parameters = ["const void *"] * (arity[name] + len(kernel.workspaces))
+        parameters += ["int", "int"] if kernel.shared is not None else []
+        lines.append(f"extern void {kernel.symbol}({', '.join(parameters)}) HIDDEN; /* {name} */")
     return lines
 
 
-def _checks(program: Program) -> list[str]:
+def argument_checks(program: Program) -> list[str]:
+    """Return the lines that refuse what a caller must not pass."""
     tensors = [f"input{index}" for index in range(len(program.inputs))]
     tensors += [f"output{index}" for index in range(len(program.outputs))]
     nulls = " || ".join(f"!{name}" for name in ["arena", *tensors])
@@ -85,17 +103,23 @@ def _body(program: Program, kernels: dict[str, CompiledKernel], layout: MemoryLa
     lines = ["unsigned char *a = (unsigned char *)arena;", f"const unsigned char *w = {model}_weights;"]
     for number, step in enumerate(program.steps):
         if isinstance(step, Copy):
-            source, destination = program.buffers[step.source], program.buffers[step.destination]
-            lines.append(f"memcpy({_place(destination, layout)}, {_place(source, layout)}, {source.size});")
+            lines.append(copy_call(step, program, layout))
             continue
-        places = [_place(program.buffers[index], layout) for index in step.arguments]
+        places = [place(program.buffers[index], layout) for index in step.arguments]
         places += [f"a + {offset}" for offset in layout.workspaces.get(number, ())]
         lines.append(f"{kernels[step.kernel].symbol}({', '.join(places)});")
     # A network that is nothing but copies uses neither.
     return [*lines, "(void)a;", "(void)w;"]
 
 
-def _place(buffer: Buffer, layout: MemoryLayout) -> str:
+def copy_call(step: Copy, program: Program, layout: MemoryLayout) -> str:
+    """Return the statement that copies a whole buffer."""
+    source, destination = program.buffers[step.source], program.buffers[step.destination]
+    return f"memcpy({place(destination, layout)}, {place(source, layout)}, {source.size});"
+
+
+def place(buffer: Buffer, layout: MemoryLayout) -> str:
+    """Return the C expression of a buffer's address."""
     if buffer.role is Role.INTERMEDIATE:
         return f"a + {layout.buffers[buffer.index]}"
     if buffer.role is Role.CONSTANT:

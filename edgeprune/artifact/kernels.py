@@ -14,6 +14,7 @@ from pathlib import Path
 import tvm
 from tvm import s_tir, tirx
 
+from edgeprune.artifact.parallel_loop import split_parallel_loop
 from edgeprune.errors import StageFailure
 from edgeprune.lowering.program import Program
 
@@ -25,11 +26,24 @@ _ASSUMED_ALIGNMENT_BITS = 32
 
 @dataclass(frozen=True)
 class CompiledKernel:
-    """A kernel in the object file: its C symbol and the bytes of each workspace it wants after its buffers."""
+    """A kernel in the object file: its C symbol and the bytes of each workspace it wants after its buffers.
+
+    ``shared`` is the number of iterations of its outermost loop where threads may share it: such a kernel takes two
+    more integers, the first iteration to run and the one after the last, and every thread needs its own workspaces.
+    """
 
     name: str
     symbol: str
     workspaces: tuple[int, ...]
+    shared: int | None = None
+
+
+@dataclass(frozen=True)
+class _Wants:
+    """What a compiled function takes beside its buffers, as in `CompiledKernel`."""
+
+    workspaces: tuple[int, ...]
+    shared: int | None
 
 
 def compile_kernels(
@@ -45,8 +59,11 @@ def compile_kernels(
     symbols = {name: f"{prefix}_k{number}" for number, name in enumerate(sorted(program.kernels))}
     functions = {symbol: program.kernels[name] for name, symbol in symbols.items()}
     names = {symbol: name for name, symbol in symbols.items()}
-    workspaces = compile_functions(functions, target, object_path=object_path, names=names)
-    return {name: CompiledKernel(name, symbol, workspaces[symbol]) for name, symbol in symbols.items()}
+    wants = _compile(functions, target, object_path, names, share=True)
+    return {
+        name: CompiledKernel(name, symbol, wants[symbol].workspaces, wants[symbol].shared)
+        for name, symbol in symbols.items()
+    }
 
 
 def compile_functions(
@@ -54,24 +71,36 @@ def compile_functions(
 ) -> dict[str, tuple[int, ...]]:
     """Compile scheduled ``functions`` under their C symbols into ``object_path``; return each one's workspaces.
 
-    ``names`` are what an error calls them, by symbol.
+    ``names`` are what an error calls them, by symbol. Parallel loops become serial ones.
 
     Raises:
         StageFailure: TVM or LLVM refused one.
     """
-    workspaces: dict[str, tuple[int, ...]] = {}
+    wants = _compile(functions, target, object_path, names, share=False)
+    return {symbol: found.workspaces for symbol, found in wants.items()}
+
+
+def _compile(
+    functions: Mapping[str, tirx.PrimFunc],
+    target: tvm.target.Target,
+    object_path: Path,
+    names: Mapping[str, str],
+    *,
+    share: bool,
+) -> dict[str, _Wants]:
+    wants: dict[str, _Wants] = {}
     plain: dict[str, tirx.PrimFunc] = {}
     code_target = _unaligned(target)
     for symbol, function in functions.items():
         try:
-            plain[symbol], workspaces[symbol] = _plain_function(function, symbol, code_target)
+            plain[symbol], wants[symbol] = _plain_function(function, symbol, code_target, share=share)
         except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
             raise StageFailure(f"kernel {names[symbol]}: {_last_line(error)}") from error
     try:
         _write_object(tvm.IRModule(plain), code_target, object_path)
     except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
         raise StageFailure(f"LLVM: {_last_line(error)}") from error
-    return workspaces
+    return wants
 
 
 def _unaligned(target: tvm.target.Target) -> tvm.target.Target:
@@ -81,22 +110,22 @@ def _unaligned(target: tvm.target.Target) -> tvm.target.Target:
 
 
 def _plain_function(
-    function: tirx.PrimFunc, symbol: str, target: tvm.target.Target
-) -> tuple[tirx.PrimFunc, tuple[int, ...]]:
+    function: tirx.PrimFunc, symbol: str, target: tvm.target.Target, *, share: bool
+) -> tuple[tirx.PrimFunc, _Wants]:
     module = tvm.IRModule({symbol: function.with_attr("global_symbol", symbol)})
     with target:
         lowered = tvm.ir.transform.Sequential([tirx.transform.BindTarget(target), *_passes()])(module)[symbol]
+    split = split_parallel_loop(lowered.body) if share else None
     rewriter = _Rewriter()
-    body = rewriter.rewrite(lowered.body)
+    body = rewriter.rewrite(split.body if split is not None else lowered.body)
     parameters, declarations = [], []
     for buffer in lowered.params:
         variable = tirx.Var(buffer.name, _pointer(buffer.dtype))
         parameters.append(variable)
         declarations.append(tirx.DeclBuffer(buffer, data=variable))
-    plain = tirx.PrimFunc(
-        [*parameters, *rewriter.variables], tirx.SeqStmt([*declarations, body]), ret_type=None, attrs=lowered.attrs
-    )
-    return plain, tuple(rewriter.sizes)
+    parameters += [*rewriter.variables, *(split.bounds if split is not None else ())]
+    plain = tirx.PrimFunc(parameters, tirx.SeqStmt([*declarations, body]), ret_type=None, attrs=lowered.attrs)
+    return plain, _Wants(tuple(rewriter.sizes), split.iterations if split is not None else None)
 
 
 def _write_object(module: tvm.IRModule, target: tvm.target.Target, path: Path) -> None:
@@ -110,7 +139,7 @@ def _pointer(dtype: str) -> tvm.ir.PointerType:
 
 
 class _Rewriter:
-    """Turns parallel loops serial and large allocations into parameters; ``sizes`` are their bytes."""
+    """Turns what is left of parallel loops serial and large allocations into parameters; ``sizes`` are their bytes."""
 
     def __init__(self) -> None:
         self.variables: list[tirx.Var] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgeprune.artifact.arena import ALIGNMENT, ArenaPlan, Lifetime, plan_arena
+from edgeprune.artifact.arena import ALIGNMENT, ArenaPlan, Lifetime, aligned, plan_arena
 from edgeprune.artifact.kernels import CompiledKernel
 from edgeprune.lowering.program import Copy, KernelCall, Program, Role
 
@@ -14,7 +14,8 @@ class MemoryLayout:
     """Offsets in bytes.
 
     ``buffers`` are arena offsets of intermediates by buffer index, ``workspaces`` those of a step's kernel workspaces
-    by step index, ``constants`` offsets into ``weights`` by buffer index.
+    by step index (where threads share the kernel, those of the first thread: the others' follow, each `aligned`),
+    ``constants`` offsets into ``weights`` by buffer index.
     """
 
     buffers: dict[int, int]
@@ -25,15 +26,20 @@ class MemoryLayout:
     arena_bound_bytes: int
 
 
-def lay_out(program: Program, kernels: dict[str, CompiledKernel]) -> MemoryLayout:
-    """Return a place for every buffer of ``program``; the arena is never smaller than one cache line."""
+def lay_out(program: Program, kernels: dict[str, CompiledKernel], threads: int = 1) -> MemoryLayout:
+    """Return a place for every buffer of ``program``; the arena is never smaller than one cache line.
+
+    A kernel that ``threads`` share has workspaces for all of them.
+    """
     spans = _intermediate_spans(program)
     lifetimes = [Lifetime(program.buffers[index].size, *span) for index, span in spans.items()]
     owners: list[int] = []
     for number, step in enumerate(program.steps):
         if isinstance(step, KernelCall):
-            for size in kernels[step.kernel].workspaces:
-                lifetimes.append(Lifetime(size, number, number))
+            kernel = kernels[step.kernel]
+            for size in kernel.workspaces:
+                whole = size if kernel.shared is None else aligned(size) * threads
+                lifetimes.append(Lifetime(whole, number, number))
                 owners.append(number)
     plan = plan_arena(lifetimes) if lifetimes else ArenaPlan((), 0, 0)
     buffers = dict(zip(spans, plan.offsets, strict=False))

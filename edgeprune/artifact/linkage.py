@@ -24,23 +24,31 @@ _ARM_EABI = {
     *("__aeabi_idiv", "__aeabi_uidiv", "__aeabi_idivmod", "__aeabi_uidivmod", "__aeabi_ldivmod", "__aeabi_uldivmod"),
 }
 _ARM_WIDE_INTEGERS = {"__aeabi_f2lz", "__aeabi_f2ulz", "__aeabi_l2f", "__aeabi_ul2f"}
+# What runtime/pool.c asks for: a network that runs on one thread needs none of it.
+THREAD_SYMBOLS = frozenset(
+    {
+        *("pthread_create", "pthread_join", "pthread_atfork", "pthread_mutex_lock", "pthread_mutex_unlock"),
+        *("pthread_cond_wait", "pthread_cond_broadcast", "sched_getaffinity", "sched_setaffinity", "syscall"),
+    }
+)
 SYSTEM_SYMBOLS = frozenset(_MEMORY | _MATHS | _ARM_EABI | _ARM_WIDE_INTEGERS)
 # What runtime/wide_integers.c defines, for objects that need it.
 WIDE_INTEGER_SYMBOLS = frozenset({"__fixsfdi", "__fixunssfdi", "__floatdisf", "__floatundisf"})
 
 
-def check_linkage(objects: Mapping[str, ObjectFile]) -> frozenset[str]:
+def check_linkage(objects: Mapping[str, ObjectFile], *, threaded: bool = False) -> frozenset[str]:
     """Return the system symbols that ``objects`` (by name) need together.
 
     Raises:
-        StageFailure: an object needs a symbol that neither another object nor `SYSTEM_SYMBOLS` provides, or two
-            objects define the same one.
+        StageFailure: an object needs a symbol that neither another object nor `SYSTEM_SYMBOLS` (with ``threaded``:
+            nor `THREAD_SYMBOLS`) provides, or two objects define the same one.
     """
+    allowed = SYSTEM_SYMBOLS | THREAD_SYMBOLS if threaded else SYSTEM_SYMBOLS
     provided = _provided(objects)
     needed: set[str] = set()
     for name, found in objects.items():
         outside = found.undefined - provided
-        unknown = sorted(outside - SYSTEM_SYMBOLS)
+        unknown = sorted(outside - allowed)
         if unknown:
             raise StageFailure(f"{name}: needs {', '.join(unknown)}, which no board provides")
         needed |= outside

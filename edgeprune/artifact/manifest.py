@@ -38,7 +38,7 @@ class Manifest:
 
     ``code_bytes`` are the executable sections of the static library, ``arena_bound_bytes`` the least arena that any
     placement of buffers could reach, ``tuning`` holds records, hits, kernels and the database's SHA-256,
-    ``precision`` is what weights and intermediate values are kept in.
+    ``precision`` is what weights and intermediate values are kept in, ``threads`` the most that may share an inference.
     """
 
     model: str
@@ -63,6 +63,7 @@ class Manifest:
     source: dict[str, str]
     files: dict[str, FileEntry]
     precision: str = "float32"
+    threads: int = 1
 
     def write(self, directory: Path) -> None:
         """Write ``manifest.json`` into ``directory``."""

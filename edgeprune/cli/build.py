@@ -11,7 +11,7 @@ import click
 from edgeprune.cli.console_progress import console_progress
 from edgeprune.cli.options import force_option, json_option, new_directory_option, one_target_option, print_json
 from edgeprune.cli.whole_directory import whole_directory
-from edgeprune.target import find_target
+from edgeprune.target import MOST_THREADS, find_target
 
 
 @click.command("build")
@@ -29,6 +29,12 @@ from edgeprune.target import find_target
     show_default=True,
     help="Files that need no runtime, or a library for TVM's own runtime.",
 )
+@click.option(
+    "--threads",
+    type=click.IntRange(1, MOST_THREADS),
+    metavar="N",
+    help="Most threads that one inference may use [the target's, usually 1].",
+)
 @new_directory_option
 @force_option
 @json_option
@@ -38,6 +44,7 @@ def command(
     tuned: Path | None,
     name: str | None,
     form: str,
+    threads: int | None,
     out: Path,
     force: bool,
     as_json: bool,
@@ -51,6 +58,8 @@ def command(
       edgeprune build model.onnx --target rpi3 --out artifacts/rpi3
     """
     target = find_target(target_name)
+    if threads is not None:
+        target = target.model_copy(update={"threads": threads})
     from edgeprune.onnx_reference import made_records
     from edgeprune.stages.lower import lower
 

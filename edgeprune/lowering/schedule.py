@@ -15,6 +15,7 @@ from edgeprune.errors import StageFailure, UserError
 from edgeprune.lowering.default_schedule import default_schedule
 from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.model import Lowered, TensorSpec, task_module
+from edgeprune.lowering.parallel import parallelise
 from edgeprune.progress import Progress, SilentProgress
 from edgeprune.target import Target
 
@@ -42,7 +43,7 @@ class Scheduled:
 def schedule(
     lowered: Lowered, target: Target, records: Path | None = None, *, progress: Progress | None = None
 ) -> Scheduled:
-    """Return ``lowered`` with every kernel scheduled for ``target``.
+    """Return ``lowered`` with every kernel scheduled for ``target``, shared by its threads where that pays.
 
     ``records`` is a directory with a MetaSchedule JSON database made from `task_module` of the same network for the
     same CPU (the database itself does not check the CPU).
@@ -62,6 +63,7 @@ def schedule(
             tuned = {name: not function.same_as(untouched[name]) for name, function in _kernels(module).items()}
             module = _schedule_rest(module, tuned, compiled_for, progress)
             module = tvm.ir.transform.Sequential(_passes())(module)
+            module = _share(module, target.threads)
     except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise StageFailure(f"scheduling for {target.name}: {reason[-1]}") from error
@@ -78,6 +80,15 @@ def _passes() -> list[tvm.ir.transform.Pass]:
         transform.CanonicalizeBindings(),
         transform.DeadCodeElimination(),
     ]
+
+
+def _share(module: tvm.IRModule, threads: int) -> tvm.IRModule:
+    if threads == 1:
+        return module
+    shared = tvm.IRModule(dict(module.functions), attrs=module.attrs)
+    for name, function in _kernels(module).items():
+        shared.update_func(module.get_global_var(name), parallelise(function, threads))
+    return shared
 
 
 def _kernels(module: tvm.IRModule) -> dict[str, tirx.PrimFunc]:

@@ -141,7 +141,7 @@ def build_stage(run: Run, target: Target, variant: Variant) -> Stage:
         build(lowered, tuned, records, target, variant, run.model_name, out, progress)
 
     inputs = {"lower": lowered, "tune": tuned, "golden": golden}
-    settings = target.model_dump(mode="json", include={"cpu", "toolchain", "memory_mib"})
+    settings = target.model_dump(mode="json", include={"cpu", "toolchain", "memory_mib", "threads"})
     settings |= {"model": run.model_name} | package_versions("ziglang", *_TVM_PACKAGES)
     code = ("lowering", "artifact", "toolchain", "measuring", "golden_inputs", "stages/build", "stages/golden")
     return Stage(f"build/{target.name}/{variant}", work, inputs=inputs, settings=settings, code=code)

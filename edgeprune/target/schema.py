@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 
 from edgeprune.toml_file import Table
 
+MOST_THREADS = 64
+
 
 class Cpu(Table):
     """How LLVM is to generate code for the board.
@@ -99,6 +101,7 @@ class Emulator(Table):
 class Target(Table):
     """A board: its CPU, its cores, who links for it, and how a program gets to run on it.
 
+    ``threads`` is the most threads that a network may use; 1 links no thread pool in.
     ``bandwidth_gb_s`` is what the memory interface can move at most, in 10^9 bytes per second for the whole board.
     Every figure's origin is among ``sources``.
     """
@@ -110,6 +113,7 @@ class Target(Table):
     toolchain: Toolchain
     transport: Literal["local", "qemu"]
     emulator: Emulator | None = None
+    threads: int = Field(default=1, ge=1, le=MOST_THREADS)
     memory_mib: int | None = Field(default=None, ge=1)
     bandwidth_gb_s: float | None = Field(default=None, gt=0)
     sources: list[str] = []

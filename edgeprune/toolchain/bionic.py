@@ -6,7 +6,11 @@ The names are those that C compilers and kernels of a network use, all of them i
 
 from __future__ import annotations
 
-_LIBC = ("memcpy", "memmove", "memset", "memcmp")
+_LIBC = (
+    *("memcpy", "memmove", "memset", "memcmp", "syscall", "sched_getaffinity", "sched_setaffinity"),
+    *("pthread_create", "pthread_join", "pthread_atfork", "pthread_mutex_lock", "pthread_mutex_unlock"),
+    *("pthread_cond_wait", "pthread_cond_broadcast"),
+)
 _LIBM = (
     *("expf", "exp2f", "expm1f", "logf", "log2f", "log10f", "log1pf", "powf", "sqrtf", "cbrtf", "erff", "tanhf"),
     *("sinf", "cosf", "tanf", "asinf", "acosf", "atanf", "atan2f", "sinhf", "coshf", "asinhf", "acoshf", "atanhf"),

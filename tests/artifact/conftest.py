@@ -42,8 +42,10 @@ def records(onnx_path: Path, program: Program, count: int) -> tuple[Rows, Rows]:
     return np.stack(inputs), np.stack(outputs)
 
 
-def build(onnx_path: Path, target_name: str, out: Path, *, model: str = "lenet5", **options: bool) -> Built:
-    target = find_target(target_name)
+def build(
+    onnx_path: Path, target_name: str, out: Path, *, model: str = "lenet5", threads: int = 1, **options: bool
+) -> Built:
+    target = find_target(target_name).model_copy(update={"threads": threads})
     program = read_program(schedule(lower(onnx_path, target), target))
     inputs, outputs = records(onnx_path, program, 4)
     manifest = build_artifact(
