@@ -39,6 +39,7 @@ class Prune(Table):
     scope: Literal["uniform", "local", "global"] = "uniform"
     schedule: Schedule = "iterative"
     rounds: int = Field(default=3, ge=1)
+    every: Literal["round", "epoch"] | Annotated[int, Field(ge=1)] = "round"
     amount: float = Field(gt=0, lt=1)
     unit: Literal["channels", "parameters", "macs"] = "channels"
     round_to: int = Field(default=1, ge=1)
@@ -71,4 +72,6 @@ class Prune(Table):
             self.refuse(f"criterion is {self.criterion!r}, which gives one score by itself", "aggregate", "normalise")
         if self.schedule == "one-shot" and self.rounds != 1:
             raise ValueError("rounds is 1 when schedule is 'one-shot'; remove it")
+        if self.rounds == 1:
+            self.refuse("there is one round", "every")
         return self

@@ -125,6 +125,10 @@ class Recipe(Table):
                     raise ValueError(f"retrain.{key} is train.{key} when retrain.from is 'scratch'; remove it")
         if self.retrain.freeze == "alternate" and (self.prune.schedule == "one-shot" or self.prune.rounds < 2):
             raise ValueError("retrain.freeze 'alternate' needs two rounds or more; raise prune.rounds")
+        if self.prune.every != "round":
+            for key in ("freeze", "adjust_dropout", "fit"):
+                if getattr(self.retrain, key) != Retrain.model_fields[key].default:
+                    raise ValueError(f"retrain.{key} works between rounds, but prune.every is {self.prune.every!r}")
         if self.retrain.start == "rewind":
             if self.retrain.rewind_epoch > self.train.epochs:
                 raise ValueError(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Mapping
+
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from edgeprune.training.history import Epoch
@@ -11,13 +13,21 @@ from edgeprune.training.history import Epoch
 class Callback:
     """Hooks of the training loop; the base class does nothing in each.
 
-    A callback must not carry state from one epoch to the next: after an interruption the loop continues with a fresh
-    one. ``fingerprint`` is part of what a checkpoint must match to be continued from.
+    After an interruption the loop continues with a fresh callback: what one carries from one epoch to the next must be
+    in its ``state``, which each epoch's checkpoint keeps and ``restore`` gets back before ``on_train_start``.
+    ``fingerprint`` is part of what a checkpoint must match to be continued from.
     """
 
     def fingerprint(self) -> str:
         """Return a text that changes when the callback would act differently."""
         return type(self).__qualname__
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what must survive an interruption; nothing by default."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what ``state`` gave."""
 
     def on_train_start(self, model: nn.Module) -> None:
         """Called before the first step, also when an interrupted phase continues."""

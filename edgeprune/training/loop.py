@@ -206,6 +206,8 @@ def _save(phase: _Phase, history: History, identity: str, path: Path) -> None:
     tensors = {f"model/{name}": tensor for name, tensor in phase.model.state_dict().items()}
     moving = optimizer_tensors(phase.model, phase.optimizer)
     tensors |= {f"optimizer/{name}": tensor for name, tensor in moving.items()}
+    for place, callback in enumerate(phase.callbacks):
+        tensors |= {f"callback/{place}/{name}": tensor for name, tensor in callback.state().items()}
     save_checkpoint(path, tensors, history.as_dict(), identity)
 
 
@@ -218,6 +220,8 @@ def _resume(phase: _Phase, identity: str, path: Path | None, progress: Progress)
         return History()
     phase.model.load_state_dict(found.below("model/"))
     restore_optimizer(phase.model, phase.optimizer, found.below("optimizer/"))
+    for place, callback in enumerate(phase.callbacks):
+        callback.restore(found.below(f"callback/{place}/"))
     return History.from_dict(found.facts)
 
 

@@ -73,3 +73,13 @@ class MaskCallback(Callback):
     def on_train_end(self, model: nn.Module) -> None:
         """Verify the masks."""
         self.verify(model)
+
+
+@torch.no_grad()
+def clear_state(model: nn.Module, optimizer: Optimizer, masks: Mapping[str, Tensor]) -> None:
+    """Set what ``optimizer`` remembers of entries that a mask holds at zero (momentum, moments) to zero."""
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        if name in masks:
+            for value in optimizer.state.get(parameter, {}).values():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    value.masked_fill_(~masks[name].to(value.device), 0)

@@ -13,7 +13,8 @@ class Round:
     """One round: ``amount`` of the recipe's unit was gone after it; accuracies are fractions of the validation split.
 
     ``live`` counts the parameters' entries that no mask holds at zero. ``before_retraining`` is what the weights that
-    survived give, also where retraining then starts from other values.
+    survived give, also where retraining then starts from other values; where the network is pruned while it trains,
+    what it gives before all of it.
     """
 
     number: int

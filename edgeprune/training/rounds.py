@@ -19,6 +19,7 @@ from edgeprune.recipe import Recipe
 from edgeprune.training.checkpoint import load_checkpoint
 from edgeprune.training.dropout import find_dropouts
 from edgeprune.training.freeze import Alternation
+from edgeprune.training.gradual import prune_while_training
 from edgeprune.training.retraining import retrain, teacher
 from edgeprune.training.round import Round
 from edgeprune.training.round_files import identity_of, restore_round, save_round
@@ -83,7 +84,7 @@ def prune_and_retrain(
         teacher(model, recipe),
         progress or SilentProgress(),
     )
-    rounds, selection = _in_rounds(shared)
+    rounds, selection = _in_rounds(shared) if recipe.prune.every == "round" else _gradually(shared)
     state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     return RoundsResult(state, selection.plan, selection.masks, tuple(rounds))
 
@@ -107,6 +108,19 @@ def _in_rounds(work: Work) -> tuple[list[Round], Selection]:
         work.progress.note(_line(rounds[-1], work.rounds))
     assert selection is not None
     return rounds, selection
+
+
+def _gradually(work: Work) -> tuple[list[Round], Selection]:
+    identity = identity_of(work)
+    done = load_checkpoint(work.round_file(work.rounds), identity)
+    if done is None:
+        one, selection = prune_while_training(work, lambda number, before: _select_or_skip(work, number, before))
+        save_round(work, selection, one, identity)
+    else:
+        selection = restore_round(done, work.model)
+        one = Round.from_dict(done.facts["round"])
+    work.progress.note(_line(one, work.rounds))
+    return [one], selection
 
 
 def _select_or_skip(work: Work, number: int, before: Selection | None) -> Selection | None:
