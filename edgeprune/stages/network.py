@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
 
 import torch
@@ -47,7 +48,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
         UserError: the file is missing, is not safetensors, or its names or shapes are not the network's.
     """
     try:
-        network.load_state_dict(load_file(path), strict=True)
+        network.load_state_dict(_as_of_today(network, load_file(path)), strict=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except SafetensorError as error:
@@ -55,6 +56,16 @@ def load_weights(network: nn.Module, path: Path) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: does not fit the network: {reason}") from None
+
+
+def _as_of_today(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state with the versions of the network's modules, which safetensors does not hold.
+
+    Some modules take a state without a version for one of their first, and mend or refuse it.
+    """
+    versioned = OrderedDict(state)
+    versioned._metadata = network.state_dict()._metadata  # type: ignore[attr-defined]
+    return versioned
 
 
 def save_weights(network: nn.Module, path: Path) -> None:

@@ -7,7 +7,7 @@ layer's scores by their mean first, without which layers with large weights deci
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,23 +26,22 @@ class Aggregation:
     aggregate: Aggregate
     normalise: Normalise
 
-    def __call__(self, layers: Sequence[Scores], count: int) -> Scores:
+    def __call__(self, layers: Iterable[Scores], count: int) -> Scores:
         """Return one score for each of ``count`` sets out of one array per layer.
 
         A set has ``nan`` in a layer where it does not occur, and counts only where it does; one that occurs nowhere
-        is ``nan``.
+        is ``nan``. Layers are taken in one after the other: a deep network has hundreds, each as long as ``count``.
         """
-        if not layers:
-            return np.full(count, np.nan)
-        table = np.stack([self._normalised(layer) for layer in layers])
-        there = np.isfinite(table)
-        number = there.sum(axis=0)
-        if self.aggregate == "max":
-            total = np.where(there, table, -np.inf).max(axis=0)
-        else:
-            total = np.where(there, table, 0).sum(axis=0)
-            if self.aggregate == "mean":
-                total = total / np.maximum(number, 1)
+        total = np.full(count, -np.inf if self.aggregate == "max" else 0.0)
+        number = np.zeros(count, dtype=np.int64)
+        join = np.maximum if self.aggregate == "max" else np.add
+        for layer in layers:
+            values = self._normalised(layer)
+            there = np.isfinite(values)
+            total[there] = join(total[there], values[there])
+            number += there
+        if self.aggregate == "mean":
+            total = total / np.maximum(number, 1)
         return np.where(number > 0, total, np.nan)
 
     def _normalised(self, layer: Scores) -> Scores:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from edgeprune.errors import UserError
@@ -15,6 +17,9 @@ from edgeprune.pruning.criteria.scores import Scores
 from edgeprune.pruning.trace import named_tensors
 
 Batch = Sequence[Tensor] | Tensor
+
+_BLOCK = 1 << 20
+"""Elements in double precision at a time."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +35,28 @@ class Evidence:
     seed: int = 0
     aggregate: Aggregate | None = None
     normalise: Normalise | None = None
-    _arrays: dict[str, Scores] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def tensors(self) -> dict[str, Tensor]:
+        """The network's parameters and buffers by name."""
+        return named_tensors(self.model)
 
     def array(self, name: str) -> Scores:
-        """Return a parameter or buffer as float64."""
-        if not self._arrays:
-            for key, tensor in named_tensors(self.model).items():
-                self._arrays[key] = tensor.detach().double().cpu().numpy()
-        return self._arrays[name]
+        """Return a parameter or buffer as float64: a copy twice its size, so hold one at a time."""
+        return np.asarray(self.tensors[name].detach().double().cpu().numpy(), dtype=np.float64)
 
-    def combine(self, layers: list[Scores], aggregate: Aggregate, normalise: Normalise) -> Scores:
+    def power_sums(self, name: str, axis: int, power: int) -> Scores:
+        """Return the sum of ``|value| ** power`` at every index of a parameter's axis, in float64.
+
+        Worked off in blocks of rows, so that no large matrix is held in double precision.
+        """
+        tensor = self.tensors[name].detach()
+        others = tuple(place for place in range(tensor.ndim) if place != axis)
+        rows = max(1, _BLOCK // max(1, tensor[0].numel()))
+        sums = [(np.abs(block.double().cpu().numpy()) ** power).sum(axis=others) for block in torch.split(tensor, rows)]
+        return np.asarray(np.concatenate(sums) if axis == 0 else np.sum(sums, axis=0))
+
+    def combine(self, layers: Iterable[Scores], aggregate: Aggregate, normalise: Normalise) -> Scores:
         """Return one score per set out of one array per layer, as asked for, or as the criterion does by itself."""
         how = Aggregation(self.aggregate or aggregate, self.normalise or normalise)
         return how(layers, self.coupling.set_count)

@@ -16,9 +16,9 @@ def geometric_median(evidence: Evidence) -> Scores:
     count = evidence.coupling.set_count
     layers = []
     for axis in evidence.coupling.axes:
-        weight = evidence.array(axis.name)
-        if axis.role != "producer" or weight.ndim < 2 or axis.reason is not None:
+        if axis.role != "producer" or evidence.tensors[axis.name].ndim < 2 or axis.reason is not None:
             continue
+        weight = evidence.array(axis.name)
         filters = np.moveaxis(weight, axis.axis, 0).reshape(weight.shape[axis.axis], -1)
         layers.append(per_set(axis, _distances(filters), count))
     return evidence.combine(layers, "mean", "mean")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
 
 from edgeprune.pruning.criteria.evidence import Evidence, per_set
 from edgeprune.pruning.criteria.scores import Scores
@@ -19,15 +19,13 @@ def l2(evidence: Evidence) -> Scores:
 
 
 def _magnitude(evidence: Evidence, power: int) -> Scores:
-    count = evidence.coupling.set_count
-    layers = []
+    return evidence.combine(_layers(evidence, power), "mean", "mean")
+
+
+def _layers(evidence: Evidence, power: int) -> Iterator[Scores]:
     for axis in evidence.coupling.axes:
-        weight = evidence.array(axis.name)
-        if axis.role == "carrier" and weight.ndim < 3:
+        rank = evidence.tensors[axis.name].ndim
+        if rank < 2 or axis.reason is not None or (axis.role == "carrier" and rank < 3):
             continue
-        if weight.ndim < 2 or axis.reason is not None:
-            continue
-        others = tuple(place for place in range(weight.ndim) if place != axis.axis)
-        summed = per_set(axis, (np.abs(weight) ** power).sum(axis=others), count)
-        layers.append(summed ** (1 / power))
-    return evidence.combine(layers, "mean", "mean")
+        summed = per_set(axis, evidence.power_sums(axis.name, axis.axis, power), evidence.coupling.set_count)
+        yield summed ** (1 / power)

@@ -1,0 +1,131 @@
+"""How many networks of a zoo can be pruned, how exactly and how fast, next to Torch-Pruning in the same run.
+
+    pip install "edgeprune[bench]" && pip install --no-deps torchvision==0.28.0 torch-pruning==1.6.1
+    python tools/bench_pruning.py --zoo torchvision --json docs/studies/pruning-coverage.json
+
+Every network runs in a process of its own with limits on time and memory, single-threaded; seconds are processor
+seconds. Results are written as they come, and a run that was interrupted continues: rows made by the same code of
+``edgeprune/pruning`` stay, others are made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pruning_bench.child import Limits, run_child
+from pruning_bench.results import Results, engine_hash, handled, table
+from pruning_bench.zoos import ZOOS, Zoo
+
+import edgeprune.pruning
+
+PEER = "torch-pruning"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the zoos asked for; return 1 if a network was not handled."""
+    options = _options(arguments)
+    results = Results.read(options.json, {"amount": options.amount, "what": (__doc__ or "").splitlines()[0]})
+    for zoo in [ZOOS[name] for name in options.zoo]:
+        _run_zoo(zoo, options, results)
+    results.write(options.json)
+    return _show(results, options.zoo)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--zoo", action="append", choices=sorted(ZOOS), help="may be repeated; torchvision if not given"
+    )
+    parser.add_argument("--quick", action="store_true", help="a few small networks of the zoo")
+    parser.add_argument("--only", metavar="PATTERN", default="*", help="networks whose name fits")
+    parser.add_argument("--json", metavar="OUT", type=Path, required=True, help="the results file, continued if there")
+    parser.add_argument("--amount", type=float, default=0.5, help="fraction of the channels to remove")
+    parser.add_argument("--no-peer", action="store_true", help="leave Torch-Pruning out")
+    parser.add_argument("--only-failed", action="store_true", help="of the stale rows, run only those that failed")
+    parser.add_argument("--processor-seconds", type=int, default=900, help="limit for one network")
+    parser.add_argument("--peer-seconds", type=int, default=120, help="the same limit for Torch-Pruning")
+    parser.add_argument("--gibibytes", type=float, default=22, help="limit of one network's address space")
+    options = parser.parse_args(arguments)
+    options.zoo = options.zoo or ["torchvision"]
+    return options
+
+
+def _run_zoo(zoo: Zoo, options: argparse.Namespace, results: Results) -> None:
+    for package in zoo.packages:
+        results.settings[package] = version(package)
+    results.settings.setdefault("excluded", {})[zoo.name] = zoo.excluded
+    results.settings["peer_processor_seconds"] = options.peer_seconds
+    engine = engine_hash(Path(edgeprune.pruning.__file__).parent)
+    names = [name for name in (zoo.quick if options.quick else zoo.names()) if fnmatch.fnmatchcase(name, options.only)]
+    peer = None if options.no_peer else _peer_version()
+    for name in names:
+        if results.stale(zoo.name, name, "ours", engine, options.only_failed):
+            limits = Limits(options.processor_seconds, 4 * options.processor_seconds, options.gibibytes)
+            _run_side("ours", zoo, name, engine, limits, options, results)
+        if peer and results.stale(zoo.name, name, "peer", peer, options.only_failed):
+            limits = Limits(options.peer_seconds, 4 * options.peer_seconds, options.gibibytes)
+            _run_side("peer", zoo, name, peer, limits, options, results)
+        print(next(iter(table({name: results.rows[zoo.name][name]}))), flush=True)
+
+
+def _run_side(
+    side: str,
+    zoo: Zoo,
+    name: str,
+    code: str,
+    limits: Limits,
+    options: argparse.Namespace,
+    results: Results,
+) -> None:
+    work = Path(tempfile.mkdtemp(prefix="pruning-bench-"))
+    try:
+        row = run_child(side, zoo.name, name, options.amount, work, limits)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    if side == "ours":
+        row["handled"] = handled(row)
+        row["input"] = list(zoo.shape(name)[0])
+    row["version"] = code
+    results.put(zoo.name, name, side, row)
+    results.write(options.json)
+
+
+def _peer_version() -> str | None:
+    try:
+        return f"{PEER} {version(PEER)}"
+    except PackageNotFoundError:
+        print(f"{PEER} is not installed; only edgeprune runs", file=sys.stderr)
+        return None
+
+
+def _show(results: Results, zoos: Sequence[str]) -> int:
+    from pruning_bench.results import summary
+
+    failed = 0
+    for zoo in zoos:
+        if zoo not in results.rows:
+            continue
+        found = summary(results.rows)[zoo]
+        failed += len(found["failed"])
+        print(f"{zoo}: {found['handled']} of {found['total']} handled, {found['no_ops']} silent no-ops")
+        print(f"  reached: {found['reached']}")
+        print(f"  not handled: {', '.join(found['failed']) or 'none'}")
+        print(f"  largest error {found['largest_error']} (float64 {found['largest_error64']})")
+        if found["peer_total"]:
+            print(
+                f"  {PEER}: {found['peer_handled']} of {found['peer_total']} handled, {found['peer_no_ops']} silent "
+                f"no-ops, {found['peer_handled_but_not_exact']} of the handled differ from their masked original; "
+                f"not handled: {', '.join(found['peer_failed']) or 'none'}"
+            )
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
