@@ -9,6 +9,7 @@ from typing import Any
 from edgeprune.errors import UserError
 from edgeprune.pipeline.content_hash import hash_file, hash_listing, hash_user_code
 from edgeprune.recipe import Data, ModelSource, Prune, Recipe, Train
+from edgeprune.recipe.amounts_file import amounts_file
 
 
 def package_versions(*packages: str) -> dict[str, str]:
@@ -32,11 +33,14 @@ def _pointed_to(part: object) -> dict[str, str | None]:
         if part.weights is not None:
             found["weights"] = _hash_existing("model.weights", Path(part.weights))
         return found
-    if isinstance(part, Train) and part.fit is not None:
-        return {"fit": hash_user_code(part.fit)}
+    if isinstance(part, Train):
+        found = {spec: hash_user_code(spec) for spec in part.callbacks}
+        return found | ({"fit": hash_user_code(part.fit)} if part.fit is not None else {})
     if isinstance(part, Prune):
         specs = {key: getattr(part, key) for key in ("criterion", "schedule")}
-        return {key: hash_user_code(spec) for key, spec in specs.items() if ":" in spec}
+        found = {key: hash_user_code(spec) for key, spec in specs.items() if ":" in spec}
+        amounts = amounts_file(part)
+        return found | ({"amounts_from": hash_file(amounts)} if amounts is not None else {})
     if isinstance(part, Data):
         return _data_files(part)
     return {}

@@ -4,6 +4,7 @@ from edgeprune.pruning.compact import compact, compact_like
 from edgeprune.pruning.coupling import Coupling, trace_coupling
 from edgeprune.pruning.criteria import CRITERIA, Evidence
 from edgeprune.pruning.dead import eliminate_dead
+from edgeprune.pruning.densities import overrides_of
 from edgeprune.pruning.make_plan import make_plan
 from edgeprune.pruning.masks import Masks, plan_masks
 from edgeprune.pruning.optimizer import compact_optimizer
@@ -29,6 +30,7 @@ __all__ = [
     "count_parameters",
     "eliminate_dead",
     "make_plan",
+    "overrides_of",
     "plan_masks",
     "prune",
     "sensitivity_scan",

@@ -11,6 +11,7 @@ from edgeprune.errors import UserError
 from edgeprune.pruning.allocate import allocate
 from edgeprune.pruning.coupling import KEPT, Coupling, ParameterAxis, trace_coupling
 from edgeprune.pruning.criteria import Batch, Criterion, Evidence, score_sets
+from edgeprune.pruning.densities import with_amounts
 from edgeprune.pruning.groups import Group, make_groups
 from edgeprune.pruning.labels import Flags
 from edgeprune.pruning.nothing import NothingToRemove
@@ -48,6 +49,7 @@ def make_plan(
         raise UserError("prune.granularity: single weights have no plan of channels; use weight_masks")
     if amount is not None and not 0 < amount < 1:
         raise UserError(f"amount: {amount:g} is not a fraction between 0 and 1")
+    settings = with_amounts(settings)
     coupling = coupling or trace_coupling(model, example_inputs)
     batches = tuple(calibration or ())
     evidence = Evidence(coupling, model, batches, seed, settings.aggregate, settings.normalise)

@@ -14,6 +14,7 @@ from edgeprune.progress import Progress, SilentProgress
 from edgeprune.pruning.coupling import Coupling
 from edgeprune.pruning.criteria import Batch, Scores
 from edgeprune.pruning.criteria.han import choose_qualities
+from edgeprune.pruning.densities import with_amounts
 from edgeprune.pruning.groups import must_match
 from edgeprune.pruning.labels import Flags
 from edgeprune.pruning.masks import Masks
@@ -59,6 +60,7 @@ def weight_masks(
     """
     if settings.unit == "macs":
         raise UserError("prune.unit: 'macs' does not apply to single weights; use 'parameters'")
+    settings = with_amounts(settings)
     amount = settings.amount if amount is None else amount
     free = _free(model, settings, coupling)
     units = {name: units_of(_module(model, name), value, settings.granularity) for name, value in free.items()}

@@ -46,6 +46,7 @@ class Prune(Table):
     min_channels: int = Field(default=1, ge=1)
     exclude: list[str] = []
     override: list[Override] = []
+    amounts_from: str | None = None
 
     @property
     def masks_only(self) -> bool:
@@ -64,10 +65,12 @@ class Prune(Table):
         if self.masks_only:
             keys = ("round_to", "min_channels", "unit", "aggregate", "normalise")
             self.refuse(f"granularity is {self.granularity!r}", *keys)
+        if self.amounts_from is not None:
+            self.refuse("amounts_from gives every layer its amount", "scope", "unit", "override")
         if self.criterion == "han":
             if self.granularity != "weight":
                 raise ValueError("criterion 'han' is a threshold for single weights; set granularity to 'weight'")
-            self.refuse("criterion is 'han'", "scope")
+            self.refuse("criterion is 'han'", "scope", "amounts_from")
         if self.criterion == "random" or ":" in self.criterion:
             self.refuse(f"criterion is {self.criterion!r}, which gives one score by itself", "aggregate", "normalise")
         if self.schedule == "one-shot" and self.rounds != 1:

@@ -107,14 +107,20 @@ class Recipe(Table):
 
     @model_validator(mode="before")
     @classmethod
-    def _scratch_takes_trains_keys(cls, data: Any) -> Any:
+    def _retraining_takes_trains_keys(cls, data: Any) -> Any:
+        """Fill in what ``retrain`` takes from ``train``: from scratch the epochs and the rate, else a factor's rate."""
         if not isinstance(data, dict):
             return data
-        train, retrain = data.get("train"), data.get("retrain")
-        if not isinstance(train, dict) or not isinstance(retrain, dict) or retrain.get("from") != "scratch":
+        train, retrain = _as_written(data.get("train")), _as_written(data.get("retrain"))
+        if not isinstance(train, dict) or not isinstance(retrain, dict):
             return data
-        shared = {"learning_rate": Train.model_fields["learning_rate"].default}
-        shared |= {key: train[key] for key in ("epochs", "learning_rate") if key in train}
+        rate = train.get("learning_rate", Train.model_fields["learning_rate"].default)
+        factor = retrain.get("learning_rate_factor")
+        shared = {}
+        if retrain.get("from") == "scratch":
+            shared = {"learning_rate": rate} | {key: train[key] for key in ("epochs",) if key in train}
+        elif isinstance(factor, (int, float)) and isinstance(rate, (int, float)):
+            shared = {"learning_rate": factor * rate}
         return data | {"retrain": shared | retrain}
 
     @model_validator(mode="after")
@@ -123,6 +129,9 @@ class Recipe(Table):
             for key in ("epochs", "learning_rate"):
                 if getattr(self.retrain, key) != getattr(self.train, key):
                     raise ValueError(f"retrain.{key} is train.{key} when retrain.from is 'scratch'; remove it")
+        factor = self.retrain.learning_rate_factor
+        if factor is not None and self.retrain.learning_rate != factor * self.train.learning_rate:
+            raise ValueError("retrain.learning_rate is retrain.learning_rate_factor x train.learning_rate; remove one")
         if self.retrain.freeze == "alternate" and (self.prune.schedule == "one-shot" or self.prune.rounds < 2):
             raise ValueError("retrain.freeze 'alternate' needs two rounds or more; raise prune.rounds")
         if self.prune.every != "round":
@@ -137,3 +146,8 @@ class Recipe(Table):
             if self.train.fit is not None and self.retrain.rewind_epoch:
                 raise ValueError("retrain.rewind_epoch can only be 0 with train.fit, which shows no epochs")
         return self
+
+
+def _as_written(table: Any) -> Any:
+    """Return the keys that were given for a table, whether as a dictionary or as the table itself."""
+    return table.model_dump(exclude_unset=True, by_alias=True) if isinstance(table, Table) else table

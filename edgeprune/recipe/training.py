@@ -11,7 +11,11 @@ from edgeprune.toml_file import Table
 
 
 class Train(Table):
-    """One training phase. ``fit`` hands the whole phase to the user's ``package.module:callable``."""
+    """One training phase.
+
+    ``fit`` hands the whole phase to the user's ``package.module:callable``; ``callbacks`` name the user's own, each
+    called without arguments for a ``edgeprune.training.Callback``.
+    """
 
     epochs: int = Field(ge=0)
     batch_size: int = Field(default=128, ge=1)
@@ -25,6 +29,7 @@ class Train(Table):
     decay: Literal["constant", "cosine", "one-cycle"] = "cosine"
     augment_shift: int = Field(default=0, ge=0)
     fit: CallableSpec | None = None
+    callbacks: list[CallableSpec] = []
 
     @model_validator(mode="after")
     def _momentum_is_sgds(self) -> Train:
@@ -36,6 +41,7 @@ class Train(Table):
 class Retrain(Train):
     """The training phase after each pruning round; ``final_epochs`` replaces ``epochs`` after the last one.
 
+    ``learning_rate_factor`` times ``train.learning_rate`` is the learning rate, where given.
     ``start`` (``from`` in a file) says which values the weights that live have when it starts: those that survived
     pruning, those of an earlier epoch of the dense training (``rewind_epoch``, 0 is before the first), or fresh ones;
     ``scratch`` is fresh ones trained with the learning rate and the epochs of ``train``. ``freeze = "alternate"`` lets
@@ -46,6 +52,7 @@ class Retrain(Train):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
+    learning_rate_factor: float | None = Field(default=None, gt=0)
     final_epochs: int | None = Field(default=None, ge=0)
     start: Literal["survivors", "rewind", "reinit", "scratch"] = Field(default="survivors", alias="from")
     rewind_epoch: int = Field(default=0, ge=0)
@@ -62,6 +69,8 @@ class Retrain(Train):
             self.refuse("distill is 0", "distill_temperature")
         if self.fit is not None:
             self.refuse("fit trains", "distill")
+        if self.start == "scratch":
+            self.refuse("from is 'scratch', which takes train.learning_rate", "learning_rate_factor")
         if self.start == "scratch" and self.final_epochs is not None:
             raise ValueError("final_epochs does nothing when from is 'scratch', which takes train.epochs; remove it")
         return self

@@ -35,6 +35,7 @@ from edgeprune.training.optimizer import (
     set_learning_rate,
 )
 from edgeprune.training.randomness import derive_seed, deterministic_algorithms, scoped_randomness
+from edgeprune.training.user_callbacks import load_callbacks
 from edgeprune.training.user_fit import run_user_fit
 
 
@@ -88,6 +89,8 @@ def fit(
         raise UserError(f"{table}.augment_shift: only images can be shifted, not samples of {splits.input_shape}")
     if settings.bn_l1 and not normalisation_scales(model):
         raise UserError(f"{settings_table(settings)}.bn_l1: the network has no batch normalisation with scales to pull")
+    # The user's own first: whatever they do to weights, masks have the last word.
+    callbacks = (*load_callbacks(settings.callbacks), *callbacks)
     if settings.fit is not None:
         if distillation is not None:
             raise UserError(f"{settings_table(settings)}.fit: the user's code trains without a teacher; remove one")
