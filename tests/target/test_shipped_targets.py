@@ -8,7 +8,7 @@ import pytest
 
 from edgeprune.board_check import check_board
 from edgeprune.emulation import Unavailable, find_qemu
-from edgeprune.errors import UserError
+from edgeprune.errors import StageFailure, UserError
 from edgeprune.lowering import tvm_target
 from edgeprune.shipped import shipped_directory
 from edgeprune.target import Target, find_target
@@ -51,9 +51,11 @@ def test_llvm_knows_the_cpu_and_its_attributes(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_figures_come_with_a_source(name: str) -> None:
     target = load(name)
-    figures = [core.max_mhz or core.flop_per_cycle or core.l2_kib for core in target.cores]
+    keys = ("max_mhz", "flop_per_cycle", "l1d_kib", "l2_kib", "l3_kib")
+    figures = [getattr(core, key) for core in target.cores for key in keys]
     if any(figures) or target.bandwidth_gb_s or target.memory_mib:
         assert target.sources
+    assert not [source for source in target.sources if "to be checked" in source.lower()]
     for core in target.cores:
         assert (core.l2_kib is None) == (core.l2_shared is None), core.kind
 
@@ -110,3 +112,27 @@ def test_the_linker_accepts_it_and_the_program_runs(name: str) -> None:
     findings = check_board(target)
     assert findings["linker"] == f"{target.toolchain.triple} by zig {zig_version()}"
     assert findings["running"] == f"over {target.transport}, exit code 0"
+
+
+def a_board(directory: Path, text: str) -> str:
+    path = directory / "board.toml"
+    path.write_text(f'extends = "aarch64"\n{text}')
+    return str(path)
+
+
+@pytest.mark.slow
+def test_an_emulator_that_does_not_know_the_cpu_is_a_failure(tmp_path: Path) -> None:
+    if isinstance(find_qemu("qemu-aarch64"), Unavailable):
+        pytest.skip("no emulator here")
+    board = a_board(tmp_path, '[emulator]\ncpu = "cortex-a54"\n')
+    with pytest.raises(
+        StageFailure, match=r"target board: emulator\.cpu: qemu-aarch64 .* knows no 'cortex-a54'; did you"
+    ):
+        check_board(find_target(board))
+
+
+@pytest.mark.slow
+def test_no_emulator_at_all_is_told_and_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin-that-is-not-there")
+    monkeypatch.setattr("edgeprune.emulation.find._candidates", lambda program: iter(()))
+    assert check_board(find_target("aarch64"))["running"].startswith("not possible from here: qemu-aarch64 is not on")
