@@ -8,6 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from edgeprune.errors import StageFailure
+
+
+class BoardLost(StageFailure):
+    """A board cannot be reached, or not any more: what ran there can be run again, there later or elsewhere now."""
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -28,12 +34,16 @@ class Transport(Protocol):
     """A working directory on a board, and programs run in it, for as long as the transport is open.
 
     Paths on the board are plain strings. `close` removes the directory and ends what still runs.
-    Every method raises `StageFailure` when the board cannot be reached or refuses.
+    Every method raises `StageFailure` when the board refuses, and `BoardLost` when it cannot be reached.
     """
 
     @property
     def name(self) -> str:
-        """The transport's kind as targets name it: "local", "qemu"."""
+        """The transport's kind as addresses name it: "local", "qemu", "ssh", "adb", "rpc", "tracker"."""
+
+    @property
+    def board(self) -> str:
+        """Which board it is, for messages and results: its address."""
 
     @property
     def emulated(self) -> bool:

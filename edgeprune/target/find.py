@@ -7,6 +7,7 @@ from typing import Any
 
 from edgeprune.errors import UserError
 from edgeprune.named_files import list_named, locate
+from edgeprune.target.address import split_address
 from edgeprune.target.schema import Target
 from edgeprune.toml_file import read_toml, validate
 
@@ -19,12 +20,17 @@ def list_targets() -> dict[str, Path]:
 def find_target(name_or_path: str) -> Target:
     """Return the target called ``name_or_path`` (a name, or a path ending in ``.toml``).
 
+    ``NAME@ADDRESS`` is that target reached at ``ADDRESS`` (`Address`) instead of where its file says.
+
     Raises:
-        UserError: no such target (the nearest names are given), or its file is not valid.
+        UserError: no such target (the nearest names are given), or its file or the address is not valid.
     """
+    name_or_path, address = split_address(name_or_path)
     path = _locate(name_or_path)
     merged = _merge_chain(path, seen=())
     merged["name"] = path.stem
+    if address is not None:
+        merged["transport"] = address
     target = validate(Target, merged, str(path))
     if target.emulated and target.emulator is None:
         raise UserError(f"{path}: emulator: required because transport is 'qemu'")

@@ -6,8 +6,9 @@ import hashlib
 import json
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from edgeprune.target.address import Address
 from edgeprune.toml_file import Table
 
 MOST_THREADS = 64
@@ -102,6 +103,7 @@ class Target(Table):
     """A board: its CPU, its cores, who links for it, and how a program gets to run on it.
 
     ``threads`` is the most threads that a network may use; 1 links no thread pool in.
+    ``transport`` is the board's `Address` as text.
     ``bandwidth_gb_s`` is what the memory interface can move at most, in 10^9 bytes per second for the whole board.
     Every figure's origin is among ``sources``.
     """
@@ -111,12 +113,22 @@ class Target(Table):
     cpu: Cpu
     cores: list[Core] = Field(min_length=1)
     toolchain: Toolchain
-    transport: Literal["local", "qemu"]
+    transport: str
     emulator: Emulator | None = None
     threads: int = Field(default=1, ge=1, le=MOST_THREADS)
     memory_mib: int | None = Field(default=None, ge=1)
     bandwidth_gb_s: float | None = Field(default=None, gt=0)
     sources: list[str] = []
+
+    @field_validator("transport")
+    @classmethod
+    def _is_an_address(cls, transport: str) -> str:
+        return Address.parse(transport).text
+
+    @property
+    def address(self) -> Address:
+        """Where the board is and how it is reached."""
+        return Address.parse(self.transport)
 
     @property
     def emulated(self) -> bool:
