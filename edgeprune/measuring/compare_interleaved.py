@@ -66,7 +66,7 @@ def compare_interleaved(
         raise UserError(f"rounds: at least 2 are needed to compare, not {rounds}")
     progress = progress or SilentProgress()
     artifacts = [BenchArtifact.load(directory) for directory in (a_dir, b_dir)]
-    with opened(target, transport) as board:
+    with opened(target, transport, progress.note) as board:
         if isinstance(board, Unavailable):
             return board
         if board.emulated:

@@ -6,22 +6,28 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from edgeprune.errors import StageFailure
+from edgeprune.measuring.board_lock import board_lock
 from edgeprune.measuring.transport import Completed
+from edgeprune.measuring.whoami import whoami
+
+_WAIT_S = 900.0
 
 
 class LocalTransport:
-    """Runs programs here, in a temporary directory that `close` removes."""
+    """Runs programs here, in a temporary directory that `close` removes; only one at a time on this machine."""
 
     name = "local"
+    board = "local"
     emulated = False
 
-    def __init__(self) -> None:
+    def __init__(self, notify: Callable[[str], None] = lambda message: None) -> None:
+        self._notify = notify
         self._directory = tempfile.TemporaryDirectory(prefix="edgeprune-")
 
     def push(self, file: Path) -> str:
@@ -38,8 +44,12 @@ class LocalTransport:
         return str(Path(self._directory.name) / name)
 
     def run(self, argv: Sequence[str], *, timeout: float) -> Completed:
-        """Run a program in the working directory; it is killed when ``timeout`` seconds have passed."""
-        return self._start(argv, timeout=timeout, environment=os.environ)
+        """Run a program in the working directory; it is killed when ``timeout`` seconds have passed.
+
+        While another edgeprune's program runs on this machine, this one waits for its end.
+        """
+        with board_lock(whoami(), _WAIT_S, self._notify):
+            return self._start(argv, timeout=timeout, environment=os.environ)
 
     def pull(self, path: str, file: Path) -> None:
         """Copy ``path`` to ``file``."""

@@ -44,7 +44,7 @@ def measure(
     """
     progress = progress or SilentProgress()
     artifact = BenchArtifact.load(artifact_dir)
-    with opened(target, transport) as board:
+    with opened(target, transport, progress.note) as board:
         if isinstance(board, Unavailable):
             progress.note(f"{artifact.variant} on {target.name}: not run: {board.reason}")
             return NotRun(artifact.model, artifact.variant, target.name, board)

@@ -14,6 +14,7 @@ class QemuTransport(LocalTransport):
     """Runs programs under ``qemu`` with ``cpu`` enforced, in a temporary directory of this machine."""
 
     name = "qemu"
+    board = "qemu"
     emulated = True
 
     def __init__(self, qemu: Qemu, cpu: str) -> None:

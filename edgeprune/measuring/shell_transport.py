@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
-import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -13,12 +11,13 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Self
 
-from edgeprune.errors import StageFailure, UserError
+from edgeprune.errors import EdgepruneError, StageFailure, UserError
 from edgeprune.measuring.board_process import BoardProcess
 from edgeprune.measuring.elf_machine import refuse_wrong_isa
 from edgeprune.measuring.transport import BoardLost, Completed
+from edgeprune.measuring.whoami import whoami
 from edgeprune.target import Address
 
 _TRAILER = re.compile(rb"\n?edgeprune-code (\d+)\r?\n")
@@ -62,16 +61,15 @@ class ShellTransport(ABC):
     def _refused(self, complaint: str) -> UserError | None:
         """Return the error for a ``complaint`` that no second attempt would mend, ``None`` for a board out of reach."""
 
-    def _between(self) -> None:
-        """Get this side ready; called before each attempt to reach the board."""
-
     def push(self, file: Path) -> str:
         """Copy ``file`` to the working directory, executable if it is here."""
         place = self.place(file.name)
         try:
             size, mode = file.stat().st_size, "755" if os.access(file, os.X_OK) else "644"
             refuse_wrong_isa(file, self.machine, self.board)
-            done = self._call(script("receive", place, mode, str(size)), _TRANSFER_S, f"copying {file.name}", given=file)
+            done = self._call(
+                script("receive", place, mode, str(size)), _TRANSFER_S, f"copying {file.name}", given=file
+            )
         except OSError as error:
             raise StageFailure(f"cannot copy {file} to {self.board}: {error.strerror}") from error
         if done.code != 0:
@@ -128,7 +126,6 @@ class ShellTransport(ABC):
 
     def _hold(self) -> tuple[BoardProcess, str, str]:
         for pause in (*_RETRY_AFTER_S, None):
-            self._between()
             lock, wait = "yes" if self.address.lock else "no", str(int(self.address.wait))
             command = script("session", self.address.directory, lock, wait, whoami())
             holder = BoardProcess(self._shell(command, first=True))
@@ -158,26 +155,17 @@ class ShellTransport(ABC):
             if word == "waiting":
                 seconds = _CONNECT_S + self.address.wait
                 self._notify(f"{self.board}: waiting for {rest or 'another user'}, who holds the board")
-        self._give_up(holder)
+        raise self._unreached(holder)
 
-    def _give_up(self, holder: BoardProcess) -> NoReturn:
+    def _unreached(self, holder: BoardProcess) -> EdgepruneError:
         lines = holder.end().decode(errors="replace").strip().splitlines()
         complaint = lines[-1].strip() if lines else "no answer"
-        raise self._refused(complaint) or BoardLost(f"board {self.board}: cannot be reached: {complaint}")
+        return self._refused(complaint) or BoardLost(f"board {self.board}: cannot be reached: {complaint}")
 
 
 def script(name: str, *arguments: str) -> str:
     """Return the shell command that runs ``board_NAME.sh`` with ``arguments``; any Bourne shell can read it."""
     return " ".join(["exec sh -c", *map(_quote, (_text(name), "edgeprune", *arguments))])
-
-
-def whoami() -> str:
-    """Say who asks for a board, for whoever waits: user, machine and process."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()} (process {os.getpid()})"
 
 
 def _quote(word: str) -> str:

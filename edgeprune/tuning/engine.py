@@ -83,6 +83,8 @@ def _why_nothing_to_do(target: Target, budget: Tune, states: list[KernelState]) 
         return f"not tuned for {target.name}: the budget is 0 trials"
     if target.emulated:
         return f"not tuned for {target.name}: it is emulated here, and emulated time says nothing about the device"
+    if target.transport != "local":
+        return f"not tuned for {target.name}: candidates are timed on the machine edgeprune runs on only"
     if not any(state.remaining for state in states):
         return f"nothing left to tune for {target.name}: the database holds the trials already"
     return ""

@@ -26,20 +26,22 @@ def free_port() -> int:
 
 
 class Sshd:
-    """Start it with `start`, cut everybody off with `kill`, start it again; `config` is for ``ssh -F``."""
+    """Start it with `start`, cut everybody off with `kill`, start it again; ``config`` is for ``ssh -F``."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="sshd-"))
         self.user = _board_user()
         self.port = free_port()
         self.config = self.root / "ssh_config"
         for key in ("host_key", "user_key"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.root / key], check=True)
-        self._write(options)
+        self._write()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *settings: str) -> None:
+        """Start it with ``settings`` before its own."""
         command = [_SSHD, "-D", "-e", "-f", str(self.root / "sshd_config")]
+        command += [word for setting in settings for word in ("-o", setting)]
         who = None if self.user.pw_uid == os.getuid() else self.user.pw_uid
         groups = None if who is None else []
         with (self.root / "log").open("ab") as log:
@@ -69,15 +71,19 @@ class Sshd:
         self.kill()
         shutil.rmtree(self.root)
 
-    def _write(self, options: tuple[str, ...]) -> None:
+    def _write(self) -> None:
+        locks = self.root / "locks"
+        locks.mkdir()
+        locks.chmod(0o777)
         user_key, host_key = self.root / "user_key", self.root / "host_key"
         (self.root / "authorized_keys").write_text((self.root / "user_key.pub").read_text())
         settings = {
             "Port": self.port, "ListenAddress": "127.0.0.1", "HostKey": host_key, "UsePAM": "no", "StrictModes": "no",
             "AuthorizedKeysFile": self.root / "authorized_keys", "PidFile": "none", "PasswordAuthentication": "no",
+            "SetEnv": f"EDGEPRUNE_LOCK_DIRECTORY={locks}",
         }  # fmt: skip
         lines = [f"{key} {value}" for key, value in settings.items()]
-        (self.root / "sshd_config").write_text("\n".join([*lines, *options, ""]))
+        (self.root / "sshd_config").write_text("\n".join([*lines, ""]))
         public = " ".join((self.root / "host_key.pub").read_text().split()[:2])
         (self.root / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {public}\n")
         self.config.write_text(

@@ -1,0 +1,35 @@
+"""Real servers on loopback, each a board with a lock of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.boards.sshd import Sshd, require_sshd
+
+
+@pytest.fixture(autouse=True)
+def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests run beside each other and beside real measurements."""
+    monkeypatch.setenv("EDGEPRUNE_LOCK_DIRECTORY", str(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def sshd_server() -> Iterator[Sshd]:
+    require_sshd()
+    server = Sshd()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def sshd(sshd_server: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
+    """A running sshd, which `ssh://board` reaches."""
+    monkeypatch.setenv("EDGEPRUNE_SSH", f"ssh -F {sshd_server.config}")
+    try:
+        sshd_server.start()
+        yield sshd_server
+    finally:
+        sshd_server.kill()
