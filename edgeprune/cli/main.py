@@ -25,6 +25,7 @@ VERBS = {
     "build": "Compile an ONNX file into files for a board.",
     "measure": "Run a built artifact on its board and measure it.",
     "report": "Show, compare or write out the report of a run.",
+    "study": "Compare arms of a recipe over operating points and seeds.",
     "recipes": "List and show recipes.",
     "targets": "List, show and check targets (boards).",
     "data": "Fetch datasets into the cache.",

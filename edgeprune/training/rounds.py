@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from edgeprune.training.round import Round
 from edgeprune.training.round_files import identity_of, restore_round, save_round
 from edgeprune.training.selection import Selection, select
 from edgeprune.training.work import Start, Work
+
+AfterRound = Callable[[Round, nn.Module, Masks, Plan | None], None]
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ def prune_and_retrain(
     *,
     work: Path,
     start: Start | None = None,
+    after_round: AfterRound | None = None,
     progress: Progress | None = None,
 ) -> RoundsResult:
     """Prune ``model`` as ``recipe.prune`` says, retraining after each round as ``recipe.retrain`` says.
@@ -62,6 +66,9 @@ def prune_and_retrain(
     Where ``recipe.retrain.start`` is not ``survivors``, ``start`` gives, for a round's number, the state dict that its
     retraining starts from: of an earlier epoch (rewinding: Frankle et al., "Linear mode connectivity and the lottery
     ticket hypothesis", 2020) or a fresh one. The masks hold on it; the next round judges what was retrained.
+
+    ``after_round`` is called with each round, the masked network as it is then, its masks and its plan; also with the
+    rounds that were found finished. It must leave the network as it is.
 
     Raises:
         UserError: the settings cannot be met by this network, or ``start`` is missing.
@@ -84,12 +91,13 @@ def prune_and_retrain(
         teacher(model, recipe),
         progress or SilentProgress(),
     )
-    rounds, selection = _in_rounds(shared) if recipe.prune.every == "round" else _gradually(shared)
+    tell = after_round or (lambda *_: None)
+    rounds, selection = _in_rounds(shared, tell) if recipe.prune.every == "round" else _gradually(shared, tell)
     state = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
     return RoundsResult(state, selection.plan, selection.masks, tuple(rounds))
 
 
-def _in_rounds(work: Work) -> tuple[list[Round], Selection]:
+def _in_rounds(work: Work, after_round: AfterRound) -> tuple[list[Round], Selection]:
     identity = identity_of(work)
     rounds: list[Round] = []
     selection: Selection | None = None
@@ -106,11 +114,12 @@ def _in_rounds(work: Work) -> tuple[list[Round], Selection]:
             selection = restore_round(done, work.model)
             rounds.append(Round.from_dict(done.facts["round"]))
         work.progress.note(_line(rounds[-1], work.rounds))
+        after_round(rounds[-1], work.model, selection.masks, selection.plan)
     assert selection is not None
     return rounds, selection
 
 
-def _gradually(work: Work) -> tuple[list[Round], Selection]:
+def _gradually(work: Work, after_round: AfterRound) -> tuple[list[Round], Selection]:
     identity = identity_of(work)
     done = load_checkpoint(work.round_file(work.rounds), identity)
     if done is None:
@@ -120,6 +129,7 @@ def _gradually(work: Work) -> tuple[list[Round], Selection]:
         selection = restore_round(done, work.model)
         one = Round.from_dict(done.facts["round"])
     work.progress.note(_line(one, work.rounds))
+    after_round(one, work.model, selection.masks, selection.plan)
     return [one], selection
 
 
