@@ -32,6 +32,8 @@ def _pointed_to(part: object) -> dict[str, str | None]:
         found = {"factory": hash_user_code(part.factory)}
         if part.weights is not None:
             found["weights"] = _hash_existing("model.weights", Path(part.weights))
+        if part.plan is not None:
+            found["plan"] = _hash_existing("model.plan", Path(part.plan))
         return found
     if isinstance(part, Train):
         found = {spec: hash_user_code(spec) for spec in part.callbacks}

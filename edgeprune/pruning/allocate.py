@@ -9,6 +9,7 @@ import numpy as np
 from edgeprune.errors import UserError
 from edgeprune.pruning.groups import Group
 from edgeprune.pruning.labels import Flags
+from edgeprune.pruning.plan import Plan
 from edgeprune.pruning.size import Size
 from edgeprune.recipe import Prune
 
@@ -18,12 +19,15 @@ Level = Callable[[float], list[int]]
 _PASSES = 16
 
 
-def allocate(groups: Sequence[Group], settings: Prune, amount: float, size: Size, set_count: int) -> Flags:
+def allocate(
+    groups: Sequence[Group], settings: Prune, amount: float, size: Size, set_count: int, original: Plan | None = None
+) -> Flags:
     """Return which sets stay so that ``amount`` of the settings' unit goes.
 
     With unit ``channels`` the amount is a fraction of the channels that can go (of every group, or of all groups
     ranked together); with ``parameters`` and ``macs`` it is a fraction of the whole network's, reached from above as
-    nearly as whole channels allow. Overrides are fractions of a group's channels at the full amount, in proportion
+    nearly as whole channels allow. With ``original``, the plan that made the network out of another, amounts are those
+    of that other one. Overrides are fractions of a group's channels at the full amount, in proportion
     at a smaller one.
 
     Raises:
@@ -42,6 +46,8 @@ def allocate(groups: Sequence[Group], settings: Prune, amount: float, size: Size
         return keep_of(level(amount))
     measure = size.parameters if settings.unit == "parameters" else size.macs
     full = measure(np.ones(set_count, dtype=np.bool_))
+    if original is not None:
+        full = original.parameters_before if settings.unit == "parameters" else original.macs_before
     most = full - full * amount
 
     def fits(counts: Sequence[int]) -> bool:
@@ -74,11 +80,12 @@ def _ranked(groups: Sequence[Group], scale: float) -> Level:
         for place in range(len(group.order))
     )
     removed = np.cumsum([0, *(_channels(groups[number], place) for _, _, number, place in ranking)])
-    total = sum(group.total for group in groups if group.amount is None and group.reason is None)
+    ranked = [group for group in groups if group.amount is None and group.reason is None]
+    total, absent = sum(group.total + group.absent for group in ranked), sum(group.absent for group in ranked)
 
     def level(fraction: float) -> list[int]:
         counts = [0] * len(groups)
-        wanted = int(np.searchsorted(removed, fraction * total - 1e-9))
+        wanted = int(np.searchsorted(removed, fraction * total - absent - 1e-9))
         for _, _, number, _ in ranking[:wanted]:
             counts[number] += 1
         return [

@@ -113,7 +113,7 @@ def apply_folds(model: nn.Module, plan: Plan) -> None:
     tensors = named_tensors(model)
     for name, values in plan.folds.items():
         tensor = tensors[name]
-        tensor += torch.tensor(values, dtype=torch.float64).to(tensor)
+        tensor[: len(values)] += torch.tensor(values, dtype=torch.float64).to(tensor)
 
 
 def _cast(value: Tensor, model: nn.Module) -> Tensor:

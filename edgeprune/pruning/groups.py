@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -21,6 +22,7 @@ class Group:
 
     ``order`` lists the sets that may go, the least important first and those that are gone already before all others
     (``gone`` of them); ``channels[k]`` is how many channels the first ``k`` of them are, out of ``total``.
+    ``absent`` channels were taken out of the network's original before, which amounts then refer to.
     ``allowed`` are the ``k`` that leave every layer a multiple of ``round_to``. ``amount`` is the group's own, if any.
     """
 
@@ -30,6 +32,7 @@ class Group:
     channels: Indices
     total: int
     gone: int
+    absent: float
     allowed: Indices
     amount: float | None
     reason: str | None
@@ -40,13 +43,17 @@ class Group:
         return int(self.allowed[np.abs(self.allowed - count).argmin()])
 
     def for_fraction(self, fraction: float) -> int:
-        """Return the allowed number of sets whose channels come nearest to ``fraction`` of the group's."""
-        wanted = int(np.abs(self.channels - fraction * self.total).argmin())
+        """Return the allowed number of sets whose channels come nearest to ``fraction`` of the original group's."""
+        wanted = int(np.abs(self.channels - (fraction * (self.total + self.absent) - self.absent)).argmin())
         return self.nearest(max(wanted, self.gone))
 
 
-def make_groups(coupling: Coupling, scores: Scores, settings: Prune, removed: Flags) -> list[Group]:
+def make_groups(
+    coupling: Coupling, scores: Scores, settings: Prune, removed: Flags, original: Mapping[str, int] | None = None
+) -> list[Group]:
     """Return the network's groups under the settings' patterns and floors; ``removed`` says which sets are gone.
+
+    ``original`` are the channels each layer had before an earlier pruning took some out of the network altogether.
 
     Raises:
         UserError: a pattern matches no layer.
@@ -57,7 +64,9 @@ def make_groups(coupling: Coupling, scores: Scores, settings: Prune, removed: Fl
             must_match(f"prune.{key}", pattern, layers)
     occurrences = _occurrences(coupling)
     return [
-        _make_group(coupling, members, scores, settings, removed, [occurrences[index] for index in touched])
+        _make_group(
+            coupling, members, scores, settings, removed, [occurrences[index] for index in touched], original or {}
+        )
         for members, touched in zip(coupling.groups, _touched(coupling, occurrences), strict=True)
     ]
 
@@ -108,6 +117,7 @@ def _make_group(
     settings: Prune,
     removed: Flags,
     occurrences: list[_Occurrence],
+    original: Mapping[str, int],
 ) -> Group:
     makers = {(axis.name, axis.axis) for axis in coupling.makers()}
     own = [entry for entry in occurrences if (entry.axis.name, entry.axis.axis) in makers]
@@ -137,11 +147,20 @@ def _make_group(
         np.concatenate([[0], np.cumsum(weights[order])]),
         int(weights[members].sum()),
         gone,
+        sum(_absent(entry, members, original.get(coupling.layer(entry.axis))) for entry in own),
         allowed,
         _own_amount(settings, layers),
         reason,
         note,
     )
+
+
+def _absent(entry: _Occurrence, members: Indices, before: int | None) -> float:
+    """Return this group's part of the channels a layer lost before, in proportion to what it has left of the layer."""
+    if before is None:
+        return 0.0
+    part = entry.members[np.isin(entry.sets, members)].sum() / max(int(entry.members.sum()), 1)
+    return float((before - len(entry.axis.sets)) * part)
 
 
 def _own_amount(settings: Prune, layers: tuple[str, ...]) -> float | None:

@@ -32,12 +32,15 @@ def make_plan(
     seed: int = 0,
     reference: Plan | None = None,
     criterion: Criterion | None = None,
+    earlier: Plan | None = None,
 ) -> Plan:
     """Decide which channels of ``model`` go.
 
     ``amount`` overrides ``settings.amount``, for a round of a schedule; it always refers to the network as given, so
     give every round the original's shapes and the plan of the round before as ``reference``: what that removed stays
-    removed. ``coupling`` saves tracing again. ``criterion`` replaces the settings' by a function of the ``Evidence``.
+    removed. ``earlier`` is the plan that made ``model``, a compact network, out of its original, which amounts refer to
+    unless ``settings.of`` is ``current``. ``coupling`` saves tracing again. ``criterion`` replaces the settings' by a
+    function of the ``Evidence``.
 
     Raises:
         NothingToRemove: the amount is too small for a single channel.
@@ -57,11 +60,14 @@ def make_plan(
     removed = removed_sets(coupling, reference)
     if settings.scope == "local":
         scores = relative_in_groups(scores, coupling.groups, ~removed)
-    groups = make_groups(coupling, scores, settings, removed)
-    keep = allocate(groups, settings, amount or settings.amount, Size(coupling, model), coupling.set_count)
+    original = earlier if settings.of == "original" else None
+    before = {layer.name: layer.before for layer in original.layers} if original is not None else None
+    groups = make_groups(coupling, scores, settings, removed, before)
+    amount = amount or settings.amount
+    keep = allocate(groups, settings, amount, Size(coupling, model), coupling.set_count, original)
     keep &= ~removed
     if keep.all():
-        raise _nothing(coupling, groups)
+        raise _nothing(coupling, groups, original)
     return plan_of(model, coupling, keep, groups)
 
 
@@ -129,9 +135,15 @@ def _kept(coupling: Coupling, keep: Flags) -> Kept:
     return kept
 
 
-def _nothing(coupling: Coupling, groups: list[Group]) -> UserError:
+def _nothing(coupling: Coupling, groups: list[Group], original: Plan | None) -> UserError:
     """Say why nothing would be removed."""
-    if any(group.reason is None and len(group.order) > group.gone for group in groups):
+    free = [group for group in groups if group.reason is None and len(group.order) > group.gone]
+    if free and original is not None:
+        return NothingToRemove(
+            f"prune: an earlier pruning left {original.channels_after:,} of {original.channels_before:,} channels, and "
+            "the amount, which refers to the original, asks for no more; raise it, or set prune.of to 'current'"
+        )
+    if free:
         return NothingToRemove(
             "prune: the amount is too small to remove a channel anywhere; ask for more, or lower round_to"
         )

@@ -31,7 +31,8 @@ class Plan:
 
     Parameters, multiply-accumulates (per sample) and output channels are counted over the whole network. ``inputs`` are
     the shapes and types the network was traced with, ``folds`` what removed constant channels add to a bias (or, where
-    a batch normalisation follows, to its running mean) that stays, indexed as in the original.
+    a batch normalisation follows, to its running mean) that stays, indexed as in the original; what is beyond the last
+    is 0.
     """
 
     layers: tuple[LayerPlan, ...]

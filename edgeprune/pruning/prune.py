@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from edgeprune.parity import Parity
 from edgeprune.pruning.compact import compact
+from edgeprune.pruning.compose import compose
 from edgeprune.pruning.criteria import Batch, Criterion
 from edgeprune.pruning.make_plan import make_plan
 from edgeprune.pruning.masks import plan_masks
@@ -20,9 +21,14 @@ from edgeprune.recipe import Prune
 
 @dataclass(frozen=True)
 class PruneResult:
-    """The plan, a copy of the network with the removed channels at zero, the small one, and how they compare."""
+    """The plan, a copy of the network with the removed channels at zero, the small one, and how they compare.
+
+    ``plan`` is about the network that was given, ``from_original`` about the one that an earlier plan started from:
+    ``save_compact(result.compact, result.from_original, directory)`` lets the original class load the result.
+    """
 
     plan: Plan
+    from_original: Plan
     masked: nn.Module
     compact: nn.Module
     parity: Parity
@@ -36,19 +42,28 @@ def prune(
     calibration: Iterable[Batch] | None = None,
     seed: int = 0,
     criterion: Criterion | None = None,
+    earlier: Plan | None = None,
 ) -> PruneResult:
     """Prune channels of any network in one call; ``model`` itself is not changed.
 
-    >>> result = prune(model, (torch.zeros(1, 3, 224, 224),), Prune(amount=0.5))  # doctest: +SKIP
+    >>> once = prune(model, (torch.zeros(1, 3, 224, 224),), Prune(amount=0.5))  # doctest: +SKIP
+
+    Pruning what is pruned already is another call with ``earlier``, the plan that made ``model``. Its amount is of the
+    original (0.5 again would remove nothing), or with ``of="current"`` of what is left:
+
+    >>> twice = prune(once.compact, inputs, Prune(amount=0.75), earlier=once.from_original)  # doctest: +SKIP
 
     Raises:
         UserError: the settings cannot be met; the message says why.
         StageFailure: the network cannot be traced or shrunk.
         ParityError: the compact network differs from the masked one on ``example_inputs``.
     """
-    plan = make_plan(model, example_inputs, settings, calibration=calibration, seed=seed, criterion=criterion)
+    plan = make_plan(
+        model, example_inputs, settings, calibration=calibration, seed=seed, criterion=criterion, earlier=earlier
+    )
     masked = copy.deepcopy(model)
     plan_masks(masked, plan).apply(masked)
     smaller = compact(masked, plan)
     parity = check_equal(masked, smaller, example_inputs, "masked | compact")
-    return PruneResult(plan, masked, smaller, parity)
+    from_original = plan if earlier is None else compose(earlier, plan)
+    return PruneResult(plan, from_original, masked, smaller, parity)

@@ -41,6 +41,7 @@ class Prune(Table):
     rounds: int = Field(default=3, ge=1)
     every: Literal["round", "epoch"] | Annotated[int, Field(ge=1)] = "round"
     amount: float = Field(gt=0, lt=1)
+    of: Literal["original", "current"] = "original"
     unit: Literal["channels", "parameters", "macs"] = "channels"
     round_to: int = Field(default=1, ge=1)
     min_channels: int = Field(default=1, ge=1)

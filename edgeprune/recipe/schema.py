@@ -24,12 +24,14 @@ class ModelSource(Table):
 
     ``factory`` is ``package.module:callable`` or ``path/to/file.py:callable``; called with ``args`` it returns an
     ``nn.Module``. ``weights`` is a safetensors state dict to start from instead of a fresh initialisation.
+    ``plan`` is the ``plan.json`` of an earlier pruning: the network starts in the shapes it left.
     ``input_shape`` is one sample's shape (channels, height, width).
     """
 
     factory: CallableSpec
     args: dict[str, Any] = {}
     weights: str | None = None
+    plan: str | None = None
     input_shape: list[int] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -134,6 +136,10 @@ class Recipe(Table):
             raise ValueError("retrain.learning_rate is retrain.learning_rate_factor x train.learning_rate; remove one")
         if self.retrain.freeze == "alternate" and (self.prune.schedule == "one-shot" or self.prune.rounds < 2):
             raise ValueError("retrain.freeze 'alternate' needs two rounds or more; raise prune.rounds")
+        if self.model.plan is None:
+            self.prune.refuse("the network was not pruned before (no model.plan)", "of")
+        elif self.prune.masks_only and self.prune.of == "original":
+            raise ValueError("prune.of must be 'current' when weights of a network pruned before (model.plan) go")
         if self.prune.every != "round":
             for key in ("freeze", "adjust_dropout", "fit"):
                 if getattr(self.retrain, key) != Retrain.model_fields[key].default:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from edgeprune.errors import UserError
+from edgeprune.pruning import Plan, compact_like
 from edgeprune.recipe import ModelSource
 from edgeprune.user_code import load_callable
 
@@ -18,8 +19,11 @@ from edgeprune.user_code import load_callable
 def build_network(source: ModelSource, seed: int) -> nn.Module:
     """Return the network the recipe names, initialised from ``seed`` and then from ``source.weights`` if given.
 
+    With ``source.plan`` it has the shapes that an earlier pruning left.
+
     Raises:
-        UserError: the factory cannot be found or does not return an ``nn.Module``, or the weights do not fit it.
+        UserError: the factory cannot be found or does not return an ``nn.Module``, or the plan or the weights do not
+            fit it.
     """
     factory = load_callable(source.factory)
     with torch.random.fork_rng(devices=[]):
@@ -30,9 +34,33 @@ def build_network(source: ModelSource, seed: int) -> nn.Module:
             raise UserError(f"model.args: {source.factory} does not take them: {error}") from error
     if not isinstance(network, nn.Module):
         raise UserError(f"model.factory: {source.factory} returned {type(network).__name__}, not a torch.nn.Module")
+    earlier = earlier_plan(source)
+    if earlier is not None:
+        network = compact_like(network, earlier)
     if source.weights is not None:
         load_weights(network, Path(source.weights))
     return network
+
+
+def earlier_plan(source: ModelSource) -> Plan | None:
+    """Return the plan of the pruning that the network went through before, if any.
+
+    Raises:
+        UserError: there is no such file, or it holds no plan.
+    """
+    return read_plan(Path(source.plan)) if source.plan is not None else None
+
+
+def read_plan(path: Path) -> Plan:
+    """Return the plan in a file.
+
+    Raises:
+        UserError: there is no such file, or it holds no plan.
+    """
+    try:
+        return Plan.from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
 
 
 def example_input(source: ModelSource, batch: int = 1) -> Tensor:

@@ -16,7 +16,7 @@ from edgeprune.pipeline.stage import write_json
 from edgeprune.progress import Progress
 from edgeprune.pruning import Plan, make_plan
 from edgeprune.recipe import Recipe
-from edgeprune.stages.network import build_network, example_input, load_weights
+from edgeprune.stages.network import build_network, earlier_plan, example_input, load_weights
 from edgeprune.stages.rewind import epoch_weights, kept_epoch
 from edgeprune.training.randomness import derive_seed
 from edgeprune.training.rounds import prune_and_retrain
@@ -40,7 +40,8 @@ def prune(recipe: Recipe, weights: Path, out: Path, progress: Progress) -> None:
     rounds = out / "rounds"
     rounds.mkdir(exist_ok=True)
     start = starting_values(recipe, weights.parent)
-    result = prune_and_retrain(network, splits, recipe, work=rounds, start=start, progress=progress)
+    earlier = earlier_plan(recipe.model)
+    result = prune_and_retrain(network, splits, recipe, work=rounds, start=start, earlier=earlier, progress=progress)
     save_file({name: tensor.contiguous() for name, tensor in result.state.items()}, out / MASKED)
     save_file({name: mask.to(torch.uint8) for name, mask in result.masks.items()}, out / MASKS)
     write_json(out / HISTORY, result.history())

@@ -55,6 +55,7 @@ def prune_and_retrain(
     work: Path,
     start: Start | None = None,
     after_round: AfterRound | None = None,
+    earlier: Plan | None = None,
     progress: Progress | None = None,
 ) -> RoundsResult:
     """Prune ``model`` as ``recipe.prune`` says, retraining after each round as ``recipe.retrain`` says.
@@ -63,6 +64,7 @@ def prune_and_retrain(
     call with the same arguments continues from them to the same weights, and files of another recipe or network are
     not used. Only the training and validation splits are read.
 
+    ``earlier`` is the plan that made ``model`` out of a larger original, if it was pruned before.
     Where ``recipe.retrain.start`` is not ``survivors``, ``start`` gives, for a round's number, the state dict that its
     retraining starts from: of an earlier epoch (rewinding: Frankle et al., "Linear mode connectivity and the lottery
     ticket hypothesis", 2020) or a fresh one. The masks hold on it; the next round judges what was retrained.
@@ -86,6 +88,7 @@ def prune_and_retrain(
         planned_amounts(recipe.prune.schedule, recipe.prune.amount, recipe.prune.rounds),
         work,
         start,
+        earlier,
         alternation,
         dropouts,
         teacher(model, recipe),

@@ -65,5 +65,6 @@ def select(work: Work, number: int, before: Selection | None) -> Selection:
             calibration=calibration,
             seed=seed,
             reference=before.plan if before else None,
+            earlier=work.earlier,
         )
         return Selection(plan_masks(work.model, plan), plan)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from edgeprune.data import Splits
 from edgeprune.progress import Progress
-from edgeprune.pruning import Coupling, trace_coupling
+from edgeprune.pruning import Coupling, Plan, trace_coupling
 from edgeprune.recipe import Recipe
 from edgeprune.training.distillation import Distillation
 from edgeprune.training.dropout import Dropout
@@ -26,7 +26,8 @@ Start = Callable[[int], Mapping[str, Tensor]]
 class Work:
     """What all rounds share; ``model`` is pruned and retrained in place.
 
-    ``amounts`` are the fractions that are gone after each round, ``directory`` is where finished rounds lie.
+    ``amounts`` are the fractions that are gone after each round, ``directory`` is where finished rounds lie,
+    ``earlier`` the plan that made the network out of a larger one, if it was pruned before.
     """
 
     model: nn.Module
@@ -35,6 +36,7 @@ class Work:
     amounts: tuple[float, ...]
     directory: Path
     start: Start | None
+    earlier: Plan | None
     alternation: Alternation | None
     dropouts: tuple[Dropout, ...]
     distillation: Distillation | None
