@@ -13,6 +13,7 @@ from edgeprune.pruning.coupling import trace_coupling
 from edgeprune.pruning.literals import Sizes, attribute_edits
 from edgeprune.pruning.make_plan import removed_sets
 from edgeprune.pruning.masks import plan_masks
+from edgeprune.pruning.other_weights import check_other_weights
 from edgeprune.pruning.plan import Kept, Plan
 from edgeprune.pruning.rewrite import rewrite
 from edgeprune.pruning.surgery import shrink
@@ -68,6 +69,7 @@ def _first_that_agrees(full: nn.Module, expected: nn.Module, plan: Plan) -> nn.M
         try:
             smaller = way(full, plan, inputs)
             check_equal(expected, smaller, inputs, "masked | compact")
+            check_other_weights(full, smaller, plan, inputs)
         except UserError:
             raise
         except (EdgepruneError, RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:

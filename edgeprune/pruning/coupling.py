@@ -14,7 +14,7 @@ from edgeprune.pruning.resolve import resolve_products
 from edgeprune.pruning.rules import RULES
 from edgeprune.pruning.rules.pointwise import is_pointwise, pointwise
 from edgeprune.pruning.trace import Trace, trace
-from edgeprune.pruning.walk import Cost, Mixer, Reader, Result, Walk, operator_name, shape_of
+from edgeprune.pruning.walk import Cost, Fill, Mixer, Reader, Result, Walk, operator_name, shape_of
 
 KEPT = -1
 """The set number of an index that must stay."""
@@ -56,6 +56,7 @@ class Coupling:
     groups: tuple[Indices, ...]
     readers: tuple[Reader, ...]
     mixers: tuple[Mixer, ...]
+    fills: tuple[Fill, ...]
     costs: tuple[CostSites, ...]
     layouts: dict[str, tuple[tuple[Indices | None, ...], ...]]
     trace: Trace
@@ -190,6 +191,7 @@ def _number(walk: Walk, model: nn.Module, inputs: Any, unknown: tuple[str, ...])
         _groups(axes, len(free)),
         tuple(walk.readers),
         tuple(walk.mixers),
+        tuple(walk.fills),
         tuple(_cost(cost, numbers[roots]) for cost in walk.costs),
         layouts,
         walk.trace,

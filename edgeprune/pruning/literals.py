@@ -94,17 +94,21 @@ def _pairs(before: Any, after: Any) -> list[tuple[int, int]]:
 def _shape(sizes: Sizes, node: fx.Node, bound: dict[str, Any]) -> Edit:
     """View and expand: the new length of every axis that is written as a number.
 
-    A length computed from the batch size, such as batch times heads, is left for the operator to work out.
+    A length computed from the batch size, such as batch times heads, is left for the operator to work out; what it
+    worked out before is then written as a number.
     """
     key = "shape" if "shape" in bound else "size"
     shape = shape_of(node)
+    after = [sizes.after(node, axis) for axis in range(len(shape))]
+    computed = {axis for axis, size in enumerate(bound[key]) if type(size) is not int and after[axis] != shape[axis]}
     new = []
     for axis, size in enumerate(bound[key]):
-        after = sizes.after(node, axis)
-        if type(size) is int:
-            new.append(size if size == -1 else after)
+        if axis in computed:
+            new.append(-1)
+        elif type(size) is not int or (size == -1 and not computed):
+            new.append(size)
         else:
-            new.append(size if after == shape[axis] else -1)
+            new.append(after[axis])
     return {key: new}
 
 
@@ -145,6 +149,21 @@ def _narrow(sizes: Sizes, node: fx.Node, bound: dict[str, Any]) -> Edit:
     return {"start": sizes.before_place(source, axis, bound["start"]), "length": sizes.after(node, axis)}
 
 
+def _pad(sizes: Sizes, node: fx.Node, bound: dict[str, Any]) -> Edit:
+    amounts = list(bound["pad"])
+    shape = shape_of(node)
+    for place in range(len(amounts) // 2):
+        axis = len(shape) - 1 - place
+        before, after = amounts[2 * place : 2 * place + 2]
+        if (type(before), type(after)) == (int, int) and min(before, after) >= 0:
+            inner = sizes.before_place(node, axis, shape[axis] - after)
+            amounts[2 * place : 2 * place + 2] = [
+                sizes.before_place(node, axis, before),
+                sizes.after(node, axis) - inner,
+            ]
+    return {"pad": amounts}
+
+
 def _norm_groups(sizes: Sizes, node: fx.Node, bound: dict[str, Any]) -> Edit:
     return {"num_groups": _groups(sizes, bound["input"], 1, bound["num_groups"])}
 
@@ -168,6 +187,7 @@ _RULES: dict[str, Callable[[Sizes, fx.Node, dict[str, Any]], Edit]] = {
     **dict.fromkeys(("view", "reshape", "_unsafe_view", "expand"), _shape),
     **dict.fromkeys(("split", "split_with_sizes"), _split),
     **dict.fromkeys(_CONVOLUTIONS, _conv_groups),
+    **dict.fromkeys(("pad", "constant_pad_nd"), _pad),
     "unflatten": _unflatten,
     "slice": _slice,
     "narrow": _narrow,

@@ -11,11 +11,12 @@ from torch.utils._pytree import tree_unflatten
 
 from edgeprune.errors import StageFailure
 from edgeprune.pruning.coupling import couple
+from edgeprune.pruning.filled import cut_result, fill_operands
 from edgeprune.pruning.literals import Edit, Sizes, edits
 from edgeprune.pruning.make_plan import removed_sets
 from edgeprune.pruning.plan import Plan
 from edgeprune.pruning.trace import Trace, trace
-from edgeprune.pruning.walk import arguments, module_name, operator_name
+from edgeprune.pruning.walk import Fill, arguments, module_name, operator_name
 
 _TRAIN_MODULES = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
@@ -97,10 +98,25 @@ def _copied(
         return _exact_split(graph, node, values, sizes)
     args = fx.map_arg(node.args, lambda value: values[value])
     kwargs = dict(fx.map_arg(node.kwargs, lambda value: values[value]))
-    if edit and isinstance(node.target, torch._ops.OpOverload):
-        moved = {key: fx.map_arg(value, lambda node: values[node]) for key, value in edit.items()}
-        args, kwargs = _edited(node.target, args, kwargs, moved)
-    return graph.call_function(node.target, args, kwargs)  # type: ignore[arg-type]
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return graph.call_function(node.target, args, kwargs)  # type: ignore[arg-type]
+    moved = {key: fx.map_arg(value, lambda node: values[node]) for key, value in edit.items()}
+    fills = [(fill, fill.size - _live(sizes, node, fill)) for fill in sizes.coupling.fills if fill.node == node.name]
+    fills = [(fill, missing) for fill, missing in fills if missing]
+    for fill, missing in fills:
+        for key, _ in fill.operands:
+            moved.setdefault(key, values[arguments(node)[key]])
+        fill_operands(graph, node, fill, missing, moved)
+    args, kwargs = _edited(node.target, args, kwargs, moved)
+    result = graph.call_function(node.target, args, kwargs)
+    for fill, missing in fills:
+        result = cut_result(graph, result, fill, missing)
+    return result
+
+
+def _live(sizes: Sizes, node: fx.Node, fill: Fill) -> int:
+    name, axis = fill.operands[0]
+    return sizes.after(arguments(node)[name], axis)
 
 
 def _as_module(graph: fx.Graph, node: fx.Node, values: dict[fx.Node, Any], smaller: nn.Module) -> fx.Node | None:

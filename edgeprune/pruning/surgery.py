@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from edgeprune.errors import UserError
+from edgeprune.pruning.filled import fill_channels, fill_features
 from edgeprune.pruning.plan import Kept
 from edgeprune.pruning.trace import named_tensors
 
@@ -103,9 +104,17 @@ def _per_channel(module: nn.Module, leaf: str, axes: Axes) -> None:
 
 def _group_norm(module: nn.Module, leaf: str, axes: Axes) -> None:
     assert isinstance(module, nn.GroupNorm)
-    if leaf == "weight" and 0 in axes:
+    if leaf == "weight" and 0 in axes and module.num_groups == 1:
+        fill_channels(module, len(axes[0]))
+    elif leaf == "weight" and 0 in axes:
         module.num_groups = _groups_left(axes[0], module.num_channels, module.num_groups)
         module.num_channels = len(axes[0])
+
+
+def _features(module: nn.Module, leaf: str, axes: Axes) -> None:
+    assert isinstance(module, (nn.LayerNorm, nn.RMSNorm))
+    if leaf == "weight":
+        fill_features(module, [len(axes.get(axis, range(size))) for axis, size in enumerate(module.normalized_shape)])
 
 
 def _prelu(module: nn.Module, leaf: str, axes: Axes) -> None:
@@ -123,6 +132,8 @@ _MENDERS: tuple[tuple[type[nn.Module], Callable[[nn.Module, str, Axes], None]], 
     (nn.Linear, _linear),
     (_NormBase, _per_channel),
     (nn.GroupNorm, _group_norm),
+    (nn.LayerNorm, _features),
+    (nn.RMSNorm, _features),
     (nn.PReLU, _prelu),
     (nn.Embedding, _embedding),
 )

@@ -36,9 +36,7 @@ def check_equal(expected: nn.Module, actual: nn.Module, inputs: tuple[Tensor, ..
     Raises:
         ParityError: they differ.
     """
-    with evaluation_mode(expected), evaluation_mode(actual), torch.no_grad():
-        left = list(tensors_in(expected(*(value.clone() for value in inputs))))
-        right = list(tensors_in(actual(*(value.clone() for value in inputs))))
+    left, right = outputs_of(expected, inputs), outputs_of(actual, inputs)
     tolerance = _TOLERANCES.get(left[0].dtype, 1e-2)
     worst: Parity | None = None
     for one, other in zip(left, right, strict=True):
@@ -47,6 +45,13 @@ def check_equal(expected: nn.Module, actual: nn.Module, inputs: tuple[Tensor, ..
             worst = found
     assert worst is not None
     return worst
+
+
+def outputs_of(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+    """Return the tensors a network gives in evaluation mode; what it draws at random is the same in every call."""
+    with evaluation_mode(model), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return list(tensors_in(model(*(value.clone() for value in inputs))))
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

@@ -68,6 +68,22 @@ class Mixer:
 
 
 @dataclass(frozen=True)
+class Fill:
+    """A place where removed indices count as the zeros they are in the masked network.
+
+    What the operator computes from an axis of its input (a mean, a variance) changes with the axis's length; the
+    compact network therefore fills the axis with zeros up to its old ``size`` inside this operator. ``operands`` are
+    the arguments to fill and their axes, the first of them the input; ``result`` is the axis of the result to cut
+    again, if it has it.
+    """
+
+    node: str
+    operands: tuple[tuple[str, int], ...]
+    result: int | None
+    size: int
+
+
+@dataclass(frozen=True)
 class Cost:
     """Multiply-accumulates of one operator: ``factor`` times the live indices of each axis."""
 
@@ -86,6 +102,7 @@ class Walk:
         self.products: list[Product] = []
         self.readers: list[Reader] = []
         self.mixers: list[Mixer] = []
+        self.fills: list[Fill] = []
         self.costs: list[Cost] = []
         self.parameters: dict[str, Layout] = {}
         self.roles: dict[tuple[str, int], str] = {}
@@ -139,6 +156,13 @@ class Walk:
         """Record a sum over an axis of activations."""
         named = tuple((value.name, axis) for value, axis in operands if isinstance(value, fx.Node))
         self.mixers.append(Mixer(node.name, named))
+
+    def fill(self, node: fx.Node, operands: Sequence[tuple[str, int]], result: int | None) -> None:
+        """Record that an axis must keep its old length inside an operator; see ``Fill``."""
+        name, axis = operands[0]
+        value = arguments(node)[name]
+        self.mix(node, (value, axis))
+        self.fills.append(Fill(node.name, tuple(operands), result, self.layout(value).shape[axis]))
 
 
 def module_name(node: fx.Node) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import fx
 
 from edgeprune.pruning.labels import Axis, Layout
-from edgeprune.pruning.walk import RuleTable, Walk, arguments, shape_of
+from edgeprune.pruning.walk import RuleTable, Walk, arguments, operator_name, shape_of
 
 TABLE = RuleTable()
 
@@ -24,42 +24,71 @@ def per_channel(walk: Walk, node: fx.Node) -> Layout:
     zero = list(data.zero)
     zero[channel] = bound["bias"] is not None or (centred and data.zero[channel])
     axes = list(data.axes)
+    if centred:
+        # Statistics of the data itself: over all positions, and in a batch normalisation over the samples too.
+        over = range(channel + 1, len(axes)) if operator_name(node) == "instance_norm" else range(len(axes))
+        for place in over:
+            if place != channel:
+                walk.labels.pin(axes[place], "normalised over")
+                axes[place] = None
     axes[channel] = axis
     return Layout(shape_of(node), tuple(axes), tuple(zero))
 
 
 @TABLE.rule("group_norm")
 def group_norm(walk: Walk, node: fx.Node) -> Layout:
-    """Statistics run over a group's channels, so that only whole groups can go."""
+    """Statistics run over a group's channels, so that only whole groups can go.
+
+    A single group keeps its statistics if its removed channels are zero and go on counting.
+    """
     bound = arguments(node)
     data = walk.layout(bound["input"])
     groups = int(bound["num_groups"])
     labels = data.axes[1]
     walk.pin_axes(data, range(2, len(data.shape)), "normalised over")
     axis = _with_parameters(walk, labels, [bound["weight"], bound["bias"]])
-    if axis is not None:
-        if groups == 1:
-            walk.labels.pin(axis, "one normalisation group mixes all its channels")
+    if axis is not None and groups > 1:
         grid = axis.reshape(groups, -1)
         walk.labels.join(grid, grid[:, :1])
-    zero = (False, bound["bias"] is not None or data.zero[1], *(True,) * (len(data.shape) - 2))
+    elif axis is not None and data.zero[1]:
+        walk.fill(node, [("input", 1), *((name, 0) for name in ("weight", "bias") if bound[name] is not None)], 1)
+    elif axis is not None:
+        walk.labels.pin(axis, "one normalisation group mixes channels that are not zero when masked")
+        axis = None
+    zero = (False, bound["bias"] is not None or (groups > 1 and data.zero[1]), *(True,) * (len(data.shape) - 2))
     return Layout(shape_of(node), (data.axes[0], axis, *(None,) * (len(data.shape) - 2)), zero)
 
 
 @TABLE.rule("layer_norm", "rms_norm")
 def across_features(walk: Walk, node: fx.Node) -> Layout:
-    """The statistics run over the features: fewer of them are other statistics, so they stay."""
+    """Statistics run over the features: removed ones are zero and go on counting, or they stay."""
     bound = arguments(node)
     data = walk.layout(bound["input"])
-    count = len(bound["normalized_shape"])
-    lead = len(data.shape) - count
-    walk.pin_axes(data, range(lead, len(data.shape)), "layer normalisation mixes its features")
-    for name in ("weight", "bias"):
-        parameter = walk.layout(bound.get(name))
-        for axis in range(len(parameter.shape)):
-            walk.role(bound[name], axis, "carrier")
-            walk.labels.pin(parameter.axes[axis], "layer normalisation mixes its features")
-    return Layout(shape_of(node), (*data.axes[:lead], *(None,) * count), (*(False,) * lead, *(True,) * count))
+    lead = len(data.shape) - len(bound["normalized_shape"])
+    names = [name for name in ("weight", "bias") if bound.get(name) is not None]
+    axes, zero = list(data.axes), [False] * lead
+    for axis in range(lead, len(axes)):
+        axes[axis] = _feature(walk, node, data, names, axis, lead)
+        # Scale and shift are masked along; the mean taken off makes a feature without a scale no zero.
+        scaled = walk.layout(bound.get("weight")).zero
+        zero.append(scaled[axis - lead] if scaled else operator_name(node) == "rms_norm" and data.zero[axis])
+    return Layout(shape_of(node), tuple(axes), tuple(zero))
+
+
+def _feature(walk: Walk, node: fx.Node, data: Layout, names: list[str], axis: int, lead: int) -> Axis:
+    """Join one normalised axis with scale and shift."""
+    bound = arguments(node)
+    for name in names:
+        walk.role(bound[name], axis - lead, "carrier")
+    vectors = [walk.layout(bound[name]).axes[axis - lead] for name in names]
+    labels = walk.unify([data.axes[axis], *vectors], "normalises features that must stay")
+    if labels is None:
+        return None
+    if not data.zero[axis]:
+        walk.labels.pin(labels, "the normalisation mixes features that are not zero when masked")
+        return None
+    walk.fill(node, [("input", axis), *((name, axis - lead) for name in names)], axis)
+    return labels
 
 
 @TABLE.rule("prelu", "_prelu_kernel")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from torch import Tensor, fx
 
 from edgeprune.pruning.labels import Axis, Layout
-from edgeprune.pruning.walk import Result, RuleTable, Walk, arguments, operator_name, shape_of
+from edgeprune.pruning.walk import Result, RuleTable, Walk, arguments, elements, operator_name, shape_of
 
 TABLE = RuleTable()
 
@@ -54,7 +55,7 @@ def resize(walk: Walk, node: fx.Node) -> Layout:
     *(f"{kind}_pad{count}d" for kind in ("reflection", "replication") for count in (1, 2, 3)),
 )
 def pad(walk: Walk, node: fx.Node) -> Layout:
-    """Padding of positions; padded channels must stay, for their number is written in the network's code."""
+    """Padding of positions, or by constant channels: they live and die with what they meet later."""
     bound = arguments(node)
     data = walk.layout(bound["self"])
     amounts = [int(amount) for amount in bound.get("pad") or bound["padding"]]
@@ -63,10 +64,27 @@ def pad(walk: Walk, node: fx.Node) -> Layout:
     axes: list[Axis] = list(data.axes)
     for place in range(len(amounts) // 2):
         axis = len(axes) - 1 - place
-        if any(amounts[2 * place : 2 * place + 2]):
+        before, after = amounts[2 * place : 2 * place + 2]
+        if not (before or after):
+            continue
+        if operator_name(node) in ("pad", "constant_pad_nd") and min(before, after) >= 0 and not _repeats(bound):
+            axes[axis] = _extended(walk, axes[axis], before, after)
+        else:
             walk.labels.pin(axes[axis], "padded")
             axes[axis] = None
     return Layout(shape_of(node), tuple(axes), tuple(flag and fills_zero for flag in data.zero))
+
+
+def _repeats(bound: dict[str, Any]) -> bool:
+    """Tell whether padding takes its values from the data."""
+    return bound.get("mode") not in (None, "constant")
+
+
+def _extended(walk: Walk, labels: Axis, before: int, after: int) -> Axis:
+    """Put labels of constant channels around an axis."""
+    if labels is None:
+        return None
+    return np.concatenate([walk.labels.fresh(before), labels, walk.labels.fresh(after)])
 
 
 @TABLE.rule("pixel_shuffle")
@@ -91,3 +109,29 @@ def pixel_unshuffle(walk: Walk, node: fx.Node) -> Layout:
     labels: Any = data.axes[-3]
     made = None if labels is None else labels.repeat(int(bound["downscale_factor"]) ** 2)
     return Layout(shape_of(node), (*data.axes[:-3], made, None, None), data.zero)
+
+
+@TABLE.rule("im2col")
+def unfold(walk: Walk, node: fx.Node) -> Layout:
+    """Every channel becomes one channel per place of the window, the window's places within it."""
+    data = walk.layout(node.args[0])
+    channel = len(data.shape) - 3
+    walk.pin_axes(data, (channel + 1, channel + 2), "cut into windows")
+    labels = data.axes[channel]
+    made = None if labels is None else labels.repeat(elements(arguments(node)["kernel_size"]))
+    return Layout(shape_of(node), (*data.axes[:channel], made, None), (*data.zero[: channel + 1], True))
+
+
+@TABLE.rule("col2im")
+def fold(walk: Walk, node: fx.Node) -> Layout:
+    """The reverse: what belongs to one channel goes together."""
+    data = walk.layout(node.args[0])
+    channel = len(data.shape) - 2
+    walk.pin_axes(data, (channel + 1,), "put together from windows")
+    labels = data.axes[channel]
+    made: Axis = None
+    if labels is not None:
+        grid = labels.reshape(-1, elements(arguments(node)["kernel_size"]))
+        walk.labels.join(grid, grid[:, :1])
+        made = grid[:, 0].copy()
+    return Layout(shape_of(node), (*data.axes[:channel], made, None, None), (*data.zero[: channel + 1], True, True))
