@@ -10,7 +10,7 @@ from edgeprune.cli.terminal import table_console
 
 
 def print_plan(plan: dict[str, Any]) -> None:
-    """Print layer, kind, channels before and after, and why a layer was kept whole."""
+    """Print layer, kind, channels (or single weights) before and after, and why a layer was kept whole."""
     table = Table("layer", "kind", box=None, pad_edge=False)
     for heading in ("before", "after"):
         table.add_column(heading, justify="right")
@@ -20,7 +20,9 @@ def print_plan(plan: dict[str, Any]) -> None:
         table.add_row(*cells)
     console = table_console()
     console.print(table)
-    for unit in ("channels", "parameters", "macs"):
+    for unit in ("weights", "channels", "parameters", "macs"):
+        if unit not in plan:
+            continue
         before, after = plan[unit]["before"], plan[unit]["after"]
         ratio = f" ({before / after:.1f}x fewer)" if after else ""
         console.print(f"{unit}: {before:,} -> {after:,}{ratio}", highlight=False)

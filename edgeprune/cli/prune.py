@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edgeprune.cli.console_progress import console_progress
 from edgeprune.cli.options import json_option, print_json, recipe_arguments
 from edgeprune.cli.pipeline_verb import run_until
 from edgeprune.cli.plan_table import print_plan
@@ -32,14 +33,18 @@ def command(
     if dry_run:
         from edgeprune.stages.prune import plan_only
 
-        found = {"plan": json.loads(plan_only(run.recipe, run.root / "train" / "model.safetensors").to_json())}
+        with console_progress() as progress:
+            found = {"plan": plan_only(run.recipe, run.root / "train" / "model.safetensors", progress)}
     else:
-        found = {name: _read(run.root / "prune" / f"{name}.json") for name in ("history", "plan")}
+        table = "weights" if run.recipe.prune.masks_only else "plan"
+        found = {
+            "history": _read(run.root / "prune" / "history.json"),
+            "plan": _read(run.root / "prune" / f"{table}.json"),
+        }
     if as_json:
         print_json(found)
         return
-    if found["plan"] is not None:
-        print_plan(found["plan"])
+    print_plan(found["plan"])
     for done in found.get("history", {}).get("rounds", []):
         click.echo(
             f"round {done['number']}: {done['amount']:.1%} pruned, {done['live']:,} parameters live, "
@@ -48,5 +53,4 @@ def command(
 
 
 def _read(path: Path) -> Any:
-    """Return a file's content; pruning single weights leaves no plan of channels."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return json.loads(path.read_text(encoding="utf-8"))

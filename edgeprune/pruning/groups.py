@@ -21,9 +21,10 @@ class Group:
     """The sets some layers have in common.
 
     ``order`` lists the sets that may go, the least important first and those that are gone already before all others
-    (``gone`` of them); ``channels[k]`` is how many channels the first ``k`` of them are, out of ``total``.
-    ``absent`` channels were taken out of the network's original before, which amounts then refer to.
-    ``allowed`` are the ``k`` that leave every layer a multiple of ``round_to``. ``amount`` is the group's own, if any.
+    (``gone`` of them); ``channels[k]`` is how many channels the first ``k`` of them are, out of ``total``. ``absent``
+    channels were taken out of the network's original before, which amounts then refer to. ``allowed`` are the ``k``
+    that leave every layer a multiple of ``round_to``, ``rounding`` says which of them is taken. ``amount`` is the
+    group's own, if any.
     """
 
     layers: tuple[str, ...]
@@ -34,13 +35,23 @@ class Group:
     gone: int
     absent: float
     allowed: Indices
+    rounding: str
     amount: float | None
     reason: str | None
     note: str | None
 
     def nearest(self, count: int) -> int:
-        """Return the allowed number of sets nearest to ``count``; of two as near, the one that keeps more."""
-        return int(self.allowed[np.abs(self.allowed - count).argmin()])
+        """Return the allowed number of sets nearest to ``count``; of two as near, the one that keeps more.
+
+        With ``rounding`` ``up`` the nearest that keeps at least as much, with ``down`` at most; where there is none,
+        the nearest of all.
+        """
+        allowed = self.allowed
+        if self.rounding == "up" and (allowed <= count).any():
+            allowed = allowed[allowed <= count]
+        elif self.rounding == "down" and (allowed >= count).any():
+            allowed = allowed[allowed >= count]
+        return int(allowed[np.abs(allowed - count).argmin()])
 
     def for_fraction(self, fraction: float) -> int:
         """Return the allowed number of sets whose channels come nearest to ``fraction`` of the original group's."""
@@ -149,6 +160,7 @@ def _make_group(
         gone,
         sum(_absent(entry, members, original.get(coupling.layer(entry.axis))) for entry in own),
         allowed,
+        settings.rounding,
         _own_amount(settings, layers),
         reason,
         note,

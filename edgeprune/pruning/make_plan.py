@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor, nn
@@ -68,7 +69,18 @@ def make_plan(
     keep &= ~removed
     if keep.all():
         raise _nothing(coupling, groups, original)
-    return plan_of(model, coupling, keep, groups)
+    return _with_multiples_named(plan_of(model, coupling, keep, groups), settings.round_to)
+
+
+def _with_multiples_named(plan: Plan, round_to: int) -> Plan:
+    """Say of every layer that lost channels and is left with no multiple that it is so."""
+    layers = tuple(
+        replace(layer, pinned=f"{layer.after} is no multiple of {round_to}: the layers it is coupled with forbid one")
+        if layer.after < layer.before and layer.after % round_to and layer.pinned is None
+        else layer
+        for layer in plan.layers
+    )
+    return replace(plan, layers=layers)
 
 
 def removed_sets(coupling: Coupling, reference: Plan | None) -> Flags:

@@ -44,6 +44,7 @@ class Prune(Table):
     of: Literal["original", "current"] = "original"
     unit: Literal["channels", "parameters", "macs"] = "channels"
     round_to: int = Field(default=1, ge=1)
+    rounding: Literal["nearest", "up", "down"] = "nearest"
     min_channels: int = Field(default=1, ge=1)
     exclude: list[str] = []
     override: list[Override] = []
@@ -64,10 +65,12 @@ class Prune(Table):
     @model_validator(mode="after")
     def _every_key_does_something(self) -> Prune:
         if self.masks_only:
-            keys = ("round_to", "min_channels", "unit", "aggregate", "normalise")
+            keys = ("round_to", "rounding", "min_channels", "unit", "aggregate", "normalise")
             self.refuse(f"granularity is {self.granularity!r}", *keys)
         if self.amounts_from is not None:
             self.refuse("amounts_from gives every layer its amount", "scope", "unit", "override")
+        if self.round_to == 1:
+            self.refuse("round_to is 1", "rounding")
         if self.criterion == "han":
             if self.granularity != "weight":
                 raise ValueError("criterion 'han' is a threshold for single weights; set granularity to 'weight'")

@@ -5,31 +5,35 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from edgeprune.data import load_splits
 from edgeprune.errors import UserError
 from edgeprune.pipeline.stage import write_json
 from edgeprune.progress import Progress
-from edgeprune.pruning import Plan, make_plan
+from edgeprune.pruning import Masks, Plan
+from edgeprune.pruning.weight_table import weight_table
 from edgeprune.recipe import Recipe
 from edgeprune.stages.network import build_network, earlier_plan, example_input, load_weights
 from edgeprune.stages.rewind import epoch_weights, kept_epoch
 from edgeprune.training.randomness import derive_seed
 from edgeprune.training.rounds import prune_and_retrain
+from edgeprune.training.selection import select_at_once
 from edgeprune.training.work import Start
 
 MASKED = "masked.safetensors"
 MASKS = "masks.safetensors"
 PLAN = "plan.json"
+WEIGHTS = "weights.json"
 HISTORY = "history.json"
 
 
 def prune(recipe: Recipe, weights: Path, out: Path, progress: Progress) -> None:
-    """Write the masked weights, the masks, the history and (for whole channels) the plan to ``out``.
+    """Write the masked weights, the masks, the history and the plan (of single weights, the table) to ``out``.
 
     ``weights`` is the dense network's file in the train stage's directory, where a rewound epoch lies beside it.
     Continues from the last finished epoch of the last round that lies there.
@@ -45,8 +49,7 @@ def prune(recipe: Recipe, weights: Path, out: Path, progress: Progress) -> None:
     save_file({name: tensor.contiguous() for name, tensor in result.state.items()}, out / MASKED)
     save_file({name: mask.to(torch.uint8) for name, mask in result.masks.items()}, out / MASKS)
     write_json(out / HISTORY, result.history())
-    if result.plan is not None:
-        write_json(out / PLAN, json.loads(result.plan.to_json()))
+    write_json(out / (WEIGHTS if result.plan is None else PLAN), _table(recipe, network, result.plan, result.masks))
     shutil.rmtree(rounds)
 
 
@@ -78,8 +81,20 @@ def starting_values(recipe: Recipe, trained: Path) -> Start | None:
     return drawn
 
 
-def plan_only(recipe: Recipe, weights: Path) -> Plan:
-    """Return the plan of the recipe's whole amount on the trained network, without pruning or retraining anything."""
+def plan_only(recipe: Recipe, weights: Path, progress: Progress) -> dict[str, Any]:
+    """Return the plan of the recipe's whole amount on the trained network, without changing or retraining anything.
+
+    It is decided as a single round would; see ``Plan.to_json``, and for single weights ``weight_table``.
+    """
+    splits = load_splits(recipe.data, recipe.seed, tuple(recipe.model.input_shape), progress)
     network = build_network(recipe.model, recipe.seed)
     load_weights(network, weights)
-    return make_plan(network, (example_input(recipe.model),), recipe.prune, seed=recipe.seed)
+    found = select_at_once(network, splits, recipe, earlier_plan(recipe.model), progress)
+    return _table(recipe, network, found.plan, found.masks)
+
+
+def _table(recipe: Recipe, network: nn.Module, plan: Plan | None, masks: Masks) -> dict[str, Any]:
+    if plan is None:
+        return weight_table(network, (example_input(recipe.model),), masks, recipe.prune.exclude)
+    found: dict[str, Any] = json.loads(plan.to_json())
+    return found

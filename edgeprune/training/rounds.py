@@ -79,20 +79,18 @@ def prune_and_retrain(
     if (start is None) != (recipe.retrain.start == "survivors"):
         needed = "needs the values to start from" if start is None else "starts from what survived, not other values"
         raise UserError(f"retrain.from: {recipe.retrain.start!r} {needed}")
-    alternation = Alternation.of(model) if recipe.retrain.freeze == "alternate" else None
-    dropouts = find_dropouts(model, torch.zeros(1, *splits.input_shape)) if recipe.retrain.adjust_dropout else ()
     shared = Work(
         model,
         splits,
         recipe,
         planned_amounts(recipe.prune.schedule, recipe.prune.amount, recipe.prune.rounds),
         work,
-        start,
-        earlier,
-        alternation,
-        dropouts,
-        teacher(model, recipe),
         progress or SilentProgress(),
+        start=start,
+        earlier=earlier,
+        alternation=Alternation.of(model) if recipe.retrain.freeze == "alternate" else None,
+        dropouts=find_dropouts(model, torch.zeros(1, *splits.input_shape)) if recipe.retrain.adjust_dropout else (),
+        distillation=teacher(model, recipe),
     )
     tell = after_round or (lambda *_: None)
     rounds, selection = _in_rounds(shared, tell) if recipe.prune.every == "round" else _gradually(shared, tell)

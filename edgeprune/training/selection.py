@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor, nn
 
+from edgeprune.data import Splits
+from edgeprune.progress import Progress
 from edgeprune.pruning import Masks, Plan, make_plan, plan_masks, weight_masks
 from edgeprune.pruning.criteria import needs_data
 from edgeprune.pruning.nothing import NothingToRemove
+from edgeprune.recipe import Recipe
 from edgeprune.training.calibration import calibration_batches
 from edgeprune.training.evaluate import evaluate
 from edgeprune.training.randomness import derive_seed, scoped_randomness
@@ -22,6 +26,18 @@ class Selection:
 
     masks: Masks
     plan: Plan | None
+
+
+def select_at_once(
+    model: nn.Module, splits: Splits, recipe: Recipe, earlier: Plan | None, progress: Progress
+) -> Selection:
+    """Decide what of ``model`` goes if the whole amount goes in one round; it is not changed.
+
+    Raises:
+        UserError: the settings cannot be met by this network.
+    """
+    one = recipe.model_copy(update={"prune": recipe.prune.model_copy(update={"rounds": 1})})
+    return select(Work(model, splits, one, (recipe.prune.amount,), Path(), progress=progress, earlier=earlier), 1, None)
 
 
 def select(work: Work, number: int, before: Selection | None) -> Selection:

@@ -35,12 +35,12 @@ class Work:
     recipe: Recipe
     amounts: tuple[float, ...]
     directory: Path
-    start: Start | None
-    earlier: Plan | None
-    alternation: Alternation | None
-    dropouts: tuple[Dropout, ...]
-    distillation: Distillation | None
     progress: Progress
+    start: Start | None = None
+    earlier: Plan | None = None
+    alternation: Alternation | None = None
+    dropouts: tuple[Dropout, ...] = ()
+    distillation: Distillation | None = None
 
     @property
     def rounds(self) -> int:
