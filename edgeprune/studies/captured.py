@@ -18,18 +18,22 @@ from edgeprune.training import Accuracy, evaluate
 
 @dataclass(frozen=True)
 class Captured:
-    """A finished network: ``ratio`` is what was asked; ``before`` its validation accuracy before retraining."""
+    """A finished network; ``ratio`` is what was asked of it.
+
+    ``before_retraining`` is its validation accuracy then, ``masked`` the network that a compact one was made of.
+    """
 
     ratio: float | None
     network: nn.Module
     masks: Masks = field(default_factory=lambda: Masks({}))
-    before: float | None = None
+    before_retraining: float | None = None
+    masked: nn.Module | None = None
 
     @classmethod
     def of(cls, model: nn.Module, masks: Masks, plan: Plan | None, ratio: float | None, before: float) -> Captured:
         """Return a copy of ``model``, made compact where whole channels went."""
         if plan is not None:
-            return cls(ratio, compact(model, plan), before=before)
+            return cls(ratio, compact(model, plan), before_retraining=before, masked=model)
         return cls(ratio, copy.deepcopy(model), masks, before)
 
 
@@ -45,9 +49,9 @@ def measure_captured(captured: Captured, splits: Splits, coupling: Callable[[], 
         without_dead = eliminate_dead(network, (sample,), coupling=coupling()).parameters_after
     return {
         "ratio": captured.ratio,
-        **asdict(network_size(network, sample, captured.masks)),
+        **asdict(network_size(network, sample, captured.masks, captured.masked)),
         "parameters_without_dead": without_dead,
-        "validation_before_retraining": captured.before,
+        "validation_before_retraining": captured.before_retraining,
         "validation": _counts(evaluate(network, splits.validation)),
         "test": _counts(evaluate(network, splits.test)),
     }

@@ -19,7 +19,8 @@ class NetworkSize:
     """``weights`` counts live entries of prunable weights, ``parameters`` all live entries, biases included.
 
     ``macs`` are the multiply-accumulates of linear and convolution layers per sample whose weight lives: the theory's
-    speed-up, not a measured one. ``kept`` is the share of each layer's weights that lives.
+    speed-up, not a measured one. ``kept`` is the share of each layer's weights that lives, of those it had before
+    anything was removed.
     """
 
     weights: int
@@ -28,9 +29,15 @@ class NetworkSize:
     kept: dict[str, float]
 
 
-def network_size(model: nn.Module, sample: Tensor, masks: Mapping[str, Tensor]) -> NetworkSize:
-    """Return the size of ``model`` with what ``masks`` hold at zero left out; ``sample`` is ``[1, ...]``."""
+def network_size(
+    model: nn.Module, sample: Tensor, masks: Mapping[str, Tensor], before: nn.Module | None = None
+) -> NetworkSize:
+    """Return the size of ``model`` with what ``masks`` hold at zero left out; ``sample`` is ``[1, ...]``.
+
+    ``before`` is the network that a compact one was made of.
+    """
     weights = prunable_weights(model)
+    whole = weights if before is None else prunable_weights(before)
     live = {name: int(masks[name].sum()) if name in masks else weight.numel() for name, weight in weights.items()}
     everything = sum(parameter.numel() for parameter in model.parameters())
     dense = sum(weight.numel() for weight in weights.values())
@@ -39,7 +46,7 @@ def network_size(model: nn.Module, sample: Tensor, masks: Mapping[str, Tensor]) 
         weights=sum(live.values()),
         parameters=everything - dense + sum(live.values()),
         macs=sum(count * uses.get(layer_of(name), 0) for name, count in live.items()),
-        kept={layer_of(name): round(live[name] / weight.numel(), 5) for name, weight in weights.items()},
+        kept={layer_of(name): round(live[name] / whole[name].numel(), 5) for name in weights},
     )
 
 

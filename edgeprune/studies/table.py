@@ -48,7 +48,7 @@ def _grid(rows: Sequence[Row], shown: Callable[[Row], str]) -> str:
     # Without ratios there is one column; else a row that belongs to no ratio stands for all of them.
     columns: list[float | None] = [*ratios] or [None]
     unrated = bool(ratios) and any(row["ratio"] is None for row in rows)
-    head = ["arm", *(["any"] if unrated else []), *(_ratio(ratio) for ratio in columns)]
+    head = ["arm", *(["any"] if unrated else []), *(_ratio(ratio) or "%" for ratio in columns)]
     lines = [
         [arm, *([cells.get((arm, None), "")] if unrated else []), *(cells.get((arm, ratio), "") for ratio in columns)]
         for arm in arms

@@ -18,3 +18,8 @@ def test_counted_by_hand() -> None:
         weights=163, parameters=163 + 2 + 4 + 5, macs=3 * 16 + 160, kept={"0": round(3 / 18, 5), "3": 1.0}
     )
     assert network.training
+
+
+def test_a_compact_network_is_compared_with_the_one_it_was_made_of() -> None:
+    before, after = (nn.Sequential(nn.Linear(4, hidden), nn.Linear(hidden, 2)) for hidden in (8, 3))
+    assert network_size(after, torch.zeros(1, 4), {}, before).kept == {"0": 3 / 8, "1": 3 / 8}
