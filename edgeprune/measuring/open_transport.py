@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from edgeprune.emulation import Unavailable, find_qemu
 from edgeprune.errors import UserError
+from edgeprune.measuring.adb_transport import AdbTransport
 from edgeprune.measuring.local_transport import LocalTransport
 from edgeprune.measuring.qemu_transport import QemuTransport
 from edgeprune.measuring.ssh_transport import SshTransport
@@ -34,6 +35,8 @@ def open_transport(target: Target, notify: Callable[[str], None] = _silent) -> T
         return LocalTransport(notify)
     if address.way == "ssh":
         return SshTransport(address, notify)
+    if address.way == "adb":
+        return AdbTransport(address, notify)
     return _open_emulator(target)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from edgeprune.errors import EdgepruneError, StageFailure, UserError
 from edgeprune.measuring.board_process import BoardProcess
@@ -20,6 +20,7 @@ from edgeprune.measuring.transport import BoardLost, Completed
 from edgeprune.measuring.whoami import whoami
 from edgeprune.target import Address
 
+Result = TypeVar("Result")
 _TRAILER = re.compile(rb"\n?edgeprune-code (\d+)\r?\n")
 # Behind these the exit code of a shell says which signal ended the program.
 _SIGNALS = range(129, 193)
@@ -43,7 +44,7 @@ class ShellTransport(ABC):
     def __init__(self, address: Address, notify: Callable[[str], None] = lambda message: None) -> None:
         self.address = address
         self._notify = notify
-        self._holder, self.machine, self._directory = self._hold()
+        self._holder, self.machine, self._directory = with_retries(self._hold, notify)
 
     @property
     def board(self) -> str:
@@ -125,22 +126,15 @@ class ShellTransport(ABC):
         return Completed(128 - code if code in _SIGNALS else code, output, errors[: trailer.start()])
 
     def _hold(self) -> tuple[BoardProcess, str, str]:
-        for pause in (*_RETRY_AFTER_S, None):
-            lock, wait = "yes" if self.address.lock else "no", str(int(self.address.wait))
-            command = script("session", self.address.directory, lock, wait, whoami())
-            holder = BoardProcess(self._shell(command, first=True))
-            try:
-                machine, directory = self._wait_until_ready(holder)
-                return holder, machine, directory
-            except BoardLost as lost:
-                if pause is None:
-                    raise
-                self._notify(f"{lost}; trying again")
-                time.sleep(pause)
-            except BaseException:
-                holder.end()
-                raise
-        raise AssertionError("the last attempt returns or raises")
+        lock, wait = "yes" if self.address.lock else "no", str(int(self.address.wait))
+        command = script("session", self.address.directory, lock, wait, whoami())
+        holder = BoardProcess(self._shell(command, first=True))
+        try:
+            machine, directory = self._wait_until_ready(holder)
+        except BaseException:
+            holder.end()
+            raise
+        return holder, machine, directory
 
     def _wait_until_ready(self, holder: BoardProcess) -> tuple[str, str]:
         seconds = _CONNECT_S
@@ -150,7 +144,6 @@ class ShellTransport(ABC):
                 machine, _, directory = rest.partition(" ")
                 return machine, directory
             if word == "failed":
-                holder.end()
                 raise StageFailure(f"board {self.board}: {rest}")
             if word == "waiting":
                 seconds = _CONNECT_S + self.address.wait
@@ -161,6 +154,21 @@ class ShellTransport(ABC):
         lines = holder.end().decode(errors="replace").strip().splitlines()
         complaint = lines[-1].strip() if lines else "no answer"
         return self._refused(complaint) or BoardLost(f"board {self.board}: cannot be reached: {complaint}")
+
+
+def with_retries(attempt: Callable[[], Result], notify: Callable[[str], None]) -> Result:
+    """Return what ``attempt`` returns; it is made three times before a board counts as out of reach.
+
+    Raises:
+        BoardLost: the last attempt's.
+    """
+    for pause in _RETRY_AFTER_S:
+        try:
+            return attempt()
+        except BoardLost as lost:
+            notify(f"{lost}; trying again")
+            time.sleep(pause)
+    return attempt()
 
 
 def script(name: str, *arguments: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -62,8 +63,9 @@ class Sshd:
             return
         mine = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)]
         for process in mine:
-            if process.name() == "sshd":
-                process.send_signal(signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.name() == "sshd":
+                    process.send_signal(signal.SIGKILL)
         self._process.wait()
         self._process = None
 
