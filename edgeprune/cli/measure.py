@@ -65,9 +65,31 @@ def _measurement(found: dict[str, Any]) -> str:
         low, high = (latency["p50_interval"][end] / 1000 for end in ("low", "high"))
         lines.append(f"measured: p50 {p50:.1f} us [{low:.1f}, {high:.1f}], p90 {p90:.1f} us, n = {latency['n']}")
     if found["instructions"] is not None:
-        lines.append(f"emulated: {found['instructions']['region']:,} instructions per inference")
+        lines.append(f"emulated: {found['instructions']['region']:,} instructions per inference: {_mix(found)}")
     if found["instructions_absent"] is not None:
         absent = found["instructions_absent"]
         lines.append(f"instructions not counted: {absent['reason']}; {absent['mend']}")
+    if found["cycles_estimated"] is not None:
+        lines.append(f"estimated: {_cycles(found['cycles_estimated'])}")
+    if found["cycles_absent"] is not None and found["instructions_absent"] is None:
+        absent = found["cycles_absent"]
+        lines.append(f"cycles not estimated: {absent['reason']}; {absent['mend']}")
     lines += [f"verdict: {verdict['name']}: {verdict['detail']}" for verdict in found["verdicts"]]
     return "\n".join(lines)
+
+
+def _mix(found: dict[str, Any]) -> str:
+    counted = found["instructions"]
+    shares = [f"{name} {count / counted['region']:.0%}" for name, count in counted["mix"].items() if count]
+    return ", ".join(shares)
+
+
+def _cycles(estimate: dict[str, Any]) -> str:
+    text = (
+        f"{estimate['value']:,} cycles [{estimate['low']:,}, {estimate['high']:,}] by the {estimate['model']} model of "
+        f"{estimate['cpu']}"
+    )
+    time = estimate["milliseconds"]
+    if time is None:
+        return text
+    return f"{text}; {time['value']:.3g} ms [{time['low']:.3g}, {time['high']:.3g}] at {time['mhz']} MHz"

@@ -29,7 +29,13 @@ class Qemu:
     @property
     def major(self) -> int:
         """The first number of the version."""
-        return int(self.version.split(".")[0])
+        return self.release[0]
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """The first two numbers of the version."""
+        major, minor = [*self.version.split("."), "0"][:2]
+        return int(major), int(minor)
 
     def environment(self) -> dict[str, str]:
         """Return the whole environment to start it in: small, so that guests start alike everywhere."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from edgeprune.emulation import InstructionCount, Unavailable
+from edgeprune.emulation import CyclesEstimate, InstructionCount, Unavailable
 from edgeprune.errors import StageFailure
 from edgeprune.measuring.bench_artifact import BenchArtifact
 from edgeprune.measuring.bench_run import BenchRun, read_bench_run
-from edgeprune.measuring.measurement import EmulatorUsed, Measurement, NotRun
+from edgeprune.measuring.board_core import BoardCore, board_core
+from edgeprune.measuring.measurement import EmulatorUsed, EstimatedCycles, Measurement, NotRun
 from edgeprune.measuring.open_transport import opened
 from edgeprune.measuring.qemu_transport import QemuTransport
 from edgeprune.measuring.statistics import summarise
@@ -93,9 +94,10 @@ def _refuse_hidden_emulation(board: Transport, run: BenchRun, target: Target) ->
 def _emulated(
     board: QemuTransport, executable: str, artifact: BenchArtifact, target: Target, timeout: float
 ) -> Measurement:
-    """One warm-up is enough: there are no caches to warm, only code that runs once."""
-    done, counted = board.count([executable, "--warmup", "1", "--region"], timeout=timeout)
-    run = read_bench_run(done, f"{artifact.model} ({artifact.variant}) on emulated {target.name}")
+    """One warm-up is enough: it runs the code that runs once, and leaves the modelled caches as the next one will."""
+    modelled = board_core(target)
+    counted = board.count([executable, "--warmup", "1", "--region"], timeout=timeout, modelled=modelled)
+    run = read_bench_run(counted.done, f"{artifact.model} ({artifact.variant}) on emulated {target.name}")
     return Measurement(
         model=artifact.model,
         variant=artifact.variant,
@@ -104,7 +106,15 @@ def _emulated(
         transport=board.name,
         check=run.check,
         warmup=run.warmup,
-        instructions=counted if isinstance(counted, InstructionCount) else None,
-        instructions_absent=counted if isinstance(counted, Unavailable) else None,
+        instructions=counted.instructions if isinstance(counted.instructions, InstructionCount) else None,
+        instructions_absent=counted.instructions if isinstance(counted.instructions, Unavailable) else None,
+        cycles_estimated=_estimate(counted.cycles, modelled),
+        cycles_absent=counted.cycles if isinstance(counted.cycles, Unavailable) else None,
         emulator=EmulatorUsed(board.qemu.program, board.qemu.version, board.cpu),
     )
+
+
+def _estimate(cycles: CyclesEstimate | Unavailable, modelled: BoardCore | Unavailable) -> EstimatedCycles | None:
+    if isinstance(cycles, Unavailable) or isinstance(modelled, Unavailable):
+        return None
+    return EstimatedCycles.at(cycles, modelled.max_mhz)

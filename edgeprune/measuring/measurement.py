@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from edgeprune.emulation import InstructionCount, Unavailable
+from edgeprune.emulation import CyclesEstimate, InstructionCount, Unavailable
 from edgeprune.measuring.bench_run import Check
 from edgeprune.measuring.statistics import Latency
 from edgeprune.measuring.verdicts import Verdict
@@ -24,12 +24,49 @@ class EmulatorUsed:
 
 
 @dataclass(frozen=True)
+class EstimatedTime:
+    """What the estimated cycles take at a clock of ``mhz``, in milliseconds: an estimate as they are."""
+
+    value: float
+    low: float
+    high: float
+    mhz: int
+    provenance: Literal["estimated"] = "estimated"
+
+
+@dataclass(frozen=True)
+class EstimatedCycles:
+    """Cycles of one inference by the model of a core, with the range of its uncertain numbers; never a measurement.
+
+    ``milliseconds`` is present where the target says the core's clock. ``found`` counts memory accesses by the place of
+    their data, nearest cache first, memory last.
+    """
+
+    value: int
+    low: int
+    high: int
+    model: str
+    cpu: str
+    mispredicted: int
+    found: tuple[int, ...]
+    milliseconds: EstimatedTime | None
+    provenance: Literal["estimated"] = "estimated"
+
+    @staticmethod
+    def at(cycles: CyclesEstimate, mhz: int | None) -> EstimatedCycles:
+        """Return the estimate with its time at ``mhz``."""
+        time = EstimatedTime(*cycles.milliseconds(mhz), mhz) if mhz is not None else None
+        return EstimatedCycles(**vars(cycles), milliseconds=time)
+
+
+@dataclass(frozen=True)
 class Measurement:
     """An artifact that ran on a board and passed its golden check there.
 
     ``provenance`` "measured": the board's own CPU ran it, and ``latency`` with the raw ``samples_ns`` (in order) and
     the ``verdicts`` on them are present. "emulated": no latency, but ``instructions`` of one inference, or the reason
-    for their absence in ``instructions_absent``. ``environment`` is what a real board said of itself before and after.
+    for their absence in ``instructions_absent``, and beside them ``cycles_estimated`` or ``cycles_absent``.
+    ``environment`` is what a real board said of itself before and after.
     """
 
     model: str
@@ -46,6 +83,8 @@ class Measurement:
     environment: Mapping[str, Any] | None = None
     instructions: InstructionCount | None = None
     instructions_absent: Unavailable | None = None
+    cycles_estimated: EstimatedCycles | None = None
+    cycles_absent: Unavailable | None = None
     emulator: EmulatorUsed | None = None
 
     def as_dict(self) -> dict[str, Any]:
