@@ -76,7 +76,7 @@ def compact_stage(run: Run) -> Stage:
 
         compact(run.recipe, run.root / "prune", out, progress)
 
-    settings = recipe_facts(run.recipe, "model")
+    settings = recipe_facts(run.recipe, "model") | {"granularity": run.recipe.prune.granularity}
     code = ("pruning", "stages/compact", "stages/network", "models")
     return Stage(
         "compact", work, inputs={"masked": run.root / "prune" / "masked.safetensors"}, settings=settings, code=code

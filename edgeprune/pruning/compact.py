@@ -89,7 +89,7 @@ def _by_tensors(full: nn.Module, plan: Plan, inputs: tuple[Tensor, ...]) -> nn.M
 
 def _by_attributes(full: nn.Module, plan: Plan, inputs: tuple[Tensor, ...]) -> nn.Module:
     """Change, besides, the modules' integer attributes whose sizes their operators were given."""
-    coupling = trace_coupling(full, inputs)
+    coupling = trace_coupling(full, inputs, plan.prefer)
     sizes = Sizes.of(coupling, ~removed_sets(coupling, plan))
     smaller = _by_tensors(full, plan, inputs)
     for module, name, value in attribute_edits(sizes, smaller):

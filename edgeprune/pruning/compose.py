@@ -31,6 +31,7 @@ def compose(first: Plan, second: Plan) -> Plan:
         channels_after=second.channels_after,
         inputs=first.inputs,
         folds=_folds(first, second),
+        prefer=second.prefer,
         notes=tuple(dict.fromkeys((*first.notes, *second.notes))),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from edgeprune.pruning.rules import RULES
 from edgeprune.pruning.rules.pointwise import is_pointwise, pointwise
 from edgeprune.pruning.trace import Trace, trace
 from edgeprune.pruning.walk import Cost, Fill, Mixer, Reader, Result, Walk, operator_name, shape_of
+
+Prefer = Literal["channel", "group"]
+"""What is taken from a grouped convolution: the same channel of every group (as a rule the finer), or whole groups."""
 
 KEPT = -1
 """The set number of an index that must stay."""
@@ -48,7 +51,9 @@ class Coupling:
     """What lives and dies together in a network.
 
     Sets are numbered from 0; ``axes`` says which set every index of every parameter belongs to, ``groups`` lists the
-    sets that were made by the same layers, ``layouts`` gives the sets of every traced tensor's axes.
+    sets that were made by the same layers, ``layouts`` gives the sets of every traced tensor's axes. ``heads`` are the
+    sets that are whole attention heads, ``grouped`` those that are whole groups of a grouped convolution, of which
+    there are any only if groups were preferred.
     """
 
     set_count: int
@@ -63,6 +68,9 @@ class Coupling:
     kinds: dict[str, str]
     inputs: tuple[tuple[tuple[int, ...], str], ...]
     unknown_operators: tuple[str, ...]
+    heads: frozenset[int] = frozenset()
+    grouped: frozenset[int] = frozenset()
+    prefer: Prefer = "channel"
 
     def of(self, name: str) -> tuple[ParameterAxis, ...]:
         """Return the axes of one parameter."""
@@ -81,7 +89,7 @@ class Coupling:
         return module if leaf == "weight" and module else axis.name
 
 
-def trace_coupling(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> Coupling:
+def trace_coupling(model: nn.Module, example_inputs: tuple[Tensor, ...], prefer: Prefer = "channel") -> Coupling:
     """Trace ``model`` on ``example_inputs`` and return what is coupled in it.
 
     Every index of every tensor's axis gets a label; the operators' rules join labels; network inputs and outputs, and
@@ -92,10 +100,10 @@ def trace_coupling(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> Coup
         StageFailure: torch.export cannot trace the network.
     """
     traced = trace(model, example_inputs)
-    return couple(traced, model, example_inputs)
+    return couple(traced, model, example_inputs, prefer)
 
 
-def couple(traced: Trace, model: nn.Module, example_inputs: tuple[Tensor, ...]) -> Coupling:
+def couple(traced: Trace, model: nn.Module, example_inputs: tuple[Tensor, ...], prefer: Prefer = "channel") -> Coupling:
     """Return the coupling of a network that was traced already."""
     walk = Walk(traced)
     unknown: list[str] = []
@@ -106,9 +114,10 @@ def couple(traced: Trace, model: nn.Module, example_inputs: tuple[Tensor, ...]) 
             walk.layouts[node.name] = _operator(walk, node, unknown)
         elif node.op == "output":
             _pin_outputs(walk, node)
-    resolve_products(walk.labels, walk.products, walk.preferred)
+    preferred = walk.preferred + walk.grouped if prefer == "group" else walk.preferred
+    resolve_products(walk.labels, walk.products, preferred)
     inputs = tuple((tuple(value.shape), str(value.dtype).removeprefix("torch.")) for value in example_inputs)
-    return _number(walk, model, inputs, tuple(dict.fromkeys(unknown)))
+    return _number(walk, model, inputs, tuple(dict.fromkeys(unknown)), prefer)
 
 
 def _placeholder(walk: Walk, node: fx.Node) -> Layout:
@@ -164,7 +173,7 @@ def _pin_outputs(walk: Walk, node: fx.Node) -> None:
                 walk.pin_axes(layout, range(len(layout.axes)), "network output")
 
 
-def _number(walk: Walk, model: nn.Module, inputs: Any, unknown: tuple[str, ...]) -> Coupling:
+def _number(walk: Walk, model: nn.Module, inputs: Any, unknown: tuple[str, ...], prefer: Prefer) -> Coupling:
     """Number the sets that can go and express everything in those numbers."""
     roots, pinned, reasons = walk.labels.roots(), walk.labels.pinned_roots(), walk.labels.reasons()
     makes = np.zeros(len(roots), dtype=np.bool_)
@@ -198,7 +207,15 @@ def _number(walk: Walk, model: nn.Module, inputs: Any, unknown: tuple[str, ...])
         kinds,
         inputs,
         unknown,
+        _free_sets(walk.preferred, numbers[roots]),
+        _free_sets(walk.grouped, numbers[roots]),
+        prefer,
     )
+
+
+def _free_sets(axes: list[Indices], numbers: Indices) -> frozenset[int]:
+    """Return the sets that can go among what is on some axes."""
+    return frozenset(int(number) for labels in axes for number in numbers[labels] if number != KEPT)
 
 
 def _cost(cost: Cost, numbers: Indices) -> CostSites:

@@ -141,7 +141,10 @@ def _make_group(
     inside[members] = True
     alone = [entry for entry in occurrences if inside[entry.sets].all()]
     ranked = members[np.lexsort((members, scores[members], ~removed[members]))]
-    ranked = ranked[np.isfinite(scores[ranked])]
+    judged = ranked[np.isfinite(scores[ranked])]
+    ranked = _of_the_kind(coupling, judged, settings.granularity)
+    if reason is None and len(judged) and not len(ranked):
+        reason = f"no {_KINDS[settings.granularity]}"
     if reason is None and not len(ranked):
         reason = f"criterion {settings.criterion!r} has nothing to judge it by"
     order = _removable(ranked, alone, makers, settings.min_channels, removed) if reason is None else ranked[:0]
@@ -165,6 +168,17 @@ def _make_group(
         reason,
         note,
     )
+
+
+_KINDS = {"head": "attention head", "group": "group of a convolution"}
+
+
+def _of_the_kind(coupling: Coupling, sets: Indices, granularity: str) -> Indices:
+    """Return which of ``sets`` are whole heads or groups, where only these are asked for."""
+    if granularity not in _KINDS:
+        return sets
+    wanted = coupling.heads if granularity == "head" else coupling.grouped
+    return sets[np.isin(sets, list(wanted))]
 
 
 def _absent(entry: _Occurrence, members: Indices, before: int | None) -> float:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from edgeprune.errors import UserError
 from edgeprune.pruning.allocate import allocate
-from edgeprune.pruning.coupling import KEPT, Coupling, ParameterAxis, trace_coupling
+from edgeprune.pruning.coupling import KEPT, Coupling, ParameterAxis, Prefer, trace_coupling
 from edgeprune.pruning.criteria import Batch, Criterion, Evidence, score_sets
 from edgeprune.pruning.densities import with_amounts
 from edgeprune.pruning.groups import Group, make_groups
@@ -54,7 +54,7 @@ def make_plan(
     if amount is not None and not 0 < amount < 1:
         raise UserError(f"amount: {amount:g} is not a fraction between 0 and 1")
     settings = with_amounts(settings)
-    coupling = coupling or trace_coupling(model, example_inputs)
+    coupling = coupling or trace_coupling(model, example_inputs, prefer_of(settings))
     batches = tuple(calibration or ())
     evidence = Evidence(coupling, model, batches, seed, settings.aggregate, settings.normalise)
     scores = score_sets(criterion or settings.criterion, evidence)
@@ -70,6 +70,11 @@ def make_plan(
     if keep.all():
         raise _nothing(coupling, groups, original)
     return _with_multiples_named(plan_of(model, coupling, keep, groups), settings.round_to)
+
+
+def prefer_of(settings: Prune) -> Prefer:
+    """Return how a network must be traced for these settings."""
+    return "group" if settings.granularity == "group" else "channel"
 
 
 def _with_multiples_named(plan: Plan, round_to: int) -> Plan:
@@ -115,6 +120,7 @@ def plan_of(model: nn.Module, coupling: Coupling, keep: Flags, groups: list[Grou
         channels_before=size.channels(everything),
         channels_after=size.channels(keep),
         inputs=coupling.inputs,
+        prefer=coupling.prefer,
         notes=tuple(f"operator {name} has no rule: what it touches stays" for name in coupling.unknown_operators),
     )
 

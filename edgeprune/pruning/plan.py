@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgeprune.errors import UserError
+from edgeprune.pruning.coupling import Prefer
 
 Kept = dict[str, dict[int, tuple[int, ...]]]
 """Parameter or buffer name -> axis -> original indices that stay; only axes that lose something are listed."""
@@ -32,7 +33,7 @@ class Plan:
     Parameters, multiply-accumulates (per sample) and output channels are counted over the whole network. ``inputs`` are
     the shapes and types the network was traced with, ``folds`` what removed constant channels add to a bias (or, where
     a batch normalisation follows, to its running mean) that stays, indexed as in the original; what is beyond the last
-    is 0.
+    is 0. ``prefer`` says which of two ways to cut grouped convolutions the plan was made with (see ``Prefer``).
     """
 
     layers: tuple[LayerPlan, ...]
@@ -46,6 +47,7 @@ class Plan:
     inputs: tuple[tuple[tuple[int, ...], str], ...] = ()
     folds: dict[str, tuple[float, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    prefer: Prefer = "channel"
 
     def to_json(self) -> str:
         """Return the plan as JSON text; ``from_json`` reads it back equal."""
@@ -58,6 +60,7 @@ class Plan:
                 "layers": [vars(layer) for layer in self.layers],
                 "inputs": [{"shape": list(shape), "dtype": dtype} for shape, dtype in self.inputs],
                 "notes": list(self.notes),
+                "prefer": self.prefer,
                 "folds": {name: list(values) for name, values in self.folds.items()},
                 "kept": {
                     name: {str(axis): list(indices) for axis, indices in axes.items()}
@@ -99,4 +102,5 @@ def _read(data: dict[str, Any]) -> Plan:
         inputs=tuple((tuple(entry["shape"]), entry["dtype"]) for entry in data["inputs"]),
         folds={name: tuple(values) for name, values in data["folds"].items()},
         notes=tuple(data["notes"]),
+        prefer=data.get("prefer", "channel"),
     )

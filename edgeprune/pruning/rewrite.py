@@ -31,7 +31,7 @@ def rewrite(model: nn.Module, smaller: nn.Module, plan: Plan, inputs: tuple[Tens
         StageFailure: the network returns something a graph cannot.
     """
     traced = _trace(model, inputs)
-    coupling = couple(traced, model, inputs)
+    coupling = couple(traced, model, inputs, plan.prefer)
     sizes = Sizes.of(coupling, ~removed_sets(coupling, plan))
     changes = edits(sizes)
     graph = fx.Graph()

@@ -107,6 +107,7 @@ class Walk:
         self.parameters: dict[str, Layout] = {}
         self.roles: dict[tuple[str, int], str] = {}
         self.preferred: list[Indices] = []
+        self.grouped: list[Indices] = []
 
     def layout(self, value: Any) -> Layout:
         """Return the layout of a node's tensor; a number has no axes."""

@@ -32,7 +32,7 @@ class Prune(Table):
     user's own functions.
     """
 
-    granularity: Literal["channel", "weight", "row", "column"] = "channel"
+    granularity: Literal["channel", "group", "head", "weight", "row", "column"] = "channel"
     criterion: Criterion = "l1"
     aggregate: Literal["mean", "max", "sum"] | None = None
     normalise: Literal["none", "mean", "max"] | None = None

@@ -10,7 +10,8 @@ from torch import nn
 from edgeprune.pipeline.stage import write_json
 from edgeprune.progress import Progress
 from edgeprune.pruning import compact as remove
-from edgeprune.pruning import compact_like, compose, eliminate_dead
+from edgeprune.pruning import compact_like, compose, eliminate_dead, trace_coupling
+from edgeprune.pruning.make_plan import prefer_of
 from edgeprune.recipe import Recipe
 from edgeprune.stages.network import build_network, earlier_plan, example_input, load_weights, read_plan, save_weights
 from edgeprune.stages.prune import MASKED
@@ -32,7 +33,8 @@ def compact(recipe: Recipe, pruned: Path, out: Path, progress: Progress) -> None
     masked = build_network(recipe.model, recipe.seed)
     load_weights(masked, pruned / MASKED)
     masked.eval()
-    plan = eliminate_dead(masked, (example_input(recipe.model),))
+    inputs = (example_input(recipe.model),)
+    plan = eliminate_dead(masked, inputs, coupling=trace_coupling(masked, inputs, prefer_of(recipe.prune)))
     smaller = remove(masked, plan) if plan.kept else masked
     save_weights(smaller, out / WEIGHTS)
     write_json(out / PLAN, json.loads(plan.to_json()))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from edgeprune.data import Splits
 from edgeprune.progress import Progress
 from edgeprune.pruning import Coupling, Plan, trace_coupling
+from edgeprune.pruning.make_plan import prefer_of
 from edgeprune.recipe import Recipe
 from edgeprune.training.distillation import Distillation
 from edgeprune.training.dropout import Dropout
@@ -60,7 +61,7 @@ class Work:
     @cached_property
     def coupling(self) -> Coupling:
         """What is coupled in the network, which stays the same over the rounds."""
-        return trace_coupling(self.model, self.example)
+        return trace_coupling(self.model, self.example, prefer_of(self.recipe.prune))
 
     def round_file(self, number: int) -> Path:
         """Where a finished round is kept."""

@@ -72,6 +72,7 @@ def _grouped(
         return flat
     if not shared:
         group = walk.labels.fresh(groups)
+        walk.grouped.append(group)
     position = walk.labels.fresh(each) if inner is None else inner
     walk.products.append(Product(flat, (groups, each), (group, position)))
     return group
