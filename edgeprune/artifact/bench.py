@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgeprune.artifact.header import profiled_prototype
 from edgeprune.errors import UserError
 from edgeprune.golden_inputs import CARRIED_BYTES, is_large, were_made
 from edgeprune.lowering.model import TensorSpec
@@ -72,9 +74,10 @@ def render_bench_model(
     inputs: tuple[TensorSpec, ...],
     outputs: tuple[TensorSpec, ...],
     golden: GoldenRecords,
+    steps: tuple[str, ...],
     threads: int = 1,
 ) -> str:
-    """Return ``bench_model.c``: the description that the benchmark's main reads."""
+    """Return ``bench_model.c``: the description that the benchmark's main reads; ``steps`` are the steps' names."""
     input_row, output_row = golden.inputs.shape[1], golden.outputs.shape[1]
     outputs_start = 0 if golden.made else golden.inputs.size
     records = range(len(golden.inputs))
@@ -96,18 +99,43 @@ def render_bench_model(
             f"    return {model}_run(arena, {', '.join(arguments)});",
             "}",
             "",
+            *_profiled(model, len(inputs), len(outputs), arguments, steps),
             "const struct edgeprune_bench_model edgeprune_bench_model = {",
             f'    .name = "{model}", .version = "{version}", .arena_bytes = {model.upper()}_ARENA_BYTES,',
             f"    .inputs = {len(inputs)}, .outputs = {len(outputs)},",
             "    .input_elements = input_elements, .output_elements = output_elements,",
             f"    .golden_count = {len(golden.inputs)}, .golden_tolerance = {golden.tolerance:.9e}f,",
             f"    .golden_inputs = {'NULL' if golden.made else 'golden_inputs'}, .golden_outputs = golden_outputs,",
-            "    .run = run,",
+            "    .run = run, .run_profiled = run_profiled,",
+            f"    .steps = {len(steps)}, .step_names = step_names,",
             *([f"    .set_threads = {model}_set_threads,"] if threads > 1 else []),
             "};",
             "",
         ]
     )
+
+
+def _profiled(model: str, inputs: int, outputs: int, arguments: list[str], steps: tuple[str, ...]) -> list[str]:
+    return [
+        f"{profiled_prototype(model, inputs, outputs)};",
+        "",
+        "static int run_profiled(void *arena, const float *const *inputs, float *const *outputs,",
+        "                        void (*step_done)(int step)) {",
+        f"    return {model}_run_profiled(arena, {', '.join(arguments)}, step_done);",
+        "}",
+        "",
+        "static const char *const step_names[] = {",
+        *(f"    {_c_string(name)}," for name in steps),
+        "    0};",
+        "",
+    ]
+
+
+def _c_string(text: str) -> str:
+    """Return a C literal; whatever could mean something else in C is written as octal bytes."""
+    plain = re.compile(rb"[A-Za-z0-9_ ./:,;()=+-]")
+    written = (chr(byte) if plain.match(bytes([byte])) else f"\\{byte:03o}" for byte in text.encode())
+    return f'"{"".join(written)}"'
 
 
 def _sizes(name: str, specs: tuple[TensorSpec, ...]) -> str:

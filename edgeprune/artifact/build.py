@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from tvm.target import codegen
 
 from edgeprune.artifact.bench import GoldenRecords, render_bench_model
+from edgeprune.artifact.describe_steps import kernel_entries, step_entries, step_name
 from edgeprune.artifact.elf import read_object
 from edgeprune.artifact.glue import render_embedded, render_export_list, render_glue
 from edgeprune.artifact.header import render_header
 from edgeprune.artifact.kernels import CompiledKernel, compile_kernels
 from edgeprune.artifact.layout import MemoryLayout, lay_out
 from edgeprune.artifact.linkage import WIDE_INTEGER_SYMBOLS, check_linkage
-from edgeprune.artifact.manifest import KernelEntry, Manifest, describe_files
+from edgeprune.artifact.manifest import Manifest, describe_files
 from edgeprune.artifact.replace import replacing_directory
 from edgeprune.artifact.space import explaining_little_space
 from edgeprune.artifact.threaded_glue import render_threaded_glue
@@ -64,6 +65,10 @@ class _Job:
     def link_flags(self) -> tuple[str, ...]:
         threads = ("-pthread",) if self.threaded else ()
         return (*_LINK, *threads) if self.debug else (*_LINK, *threads, "-s")
+
+    @property
+    def profiled_glue(self) -> Path:
+        return self.work / "bench_profiled.c"
 
     @property
     def threaded(self) -> bool:
@@ -155,7 +160,8 @@ def _build(
         weight_bytes=job.program.weight_bytes,
         code_bytes=sum(item.code_bytes for item in found.values()),
         system_symbols=tuple(sorted(system_symbols)),
-        kernels=_kernel_entries(job.program),
+        kernels=kernel_entries(job.program),
+        steps=step_entries(job.program),
         tuning=tuning or _no_tuning(job.program),
         golden_records=len(golden.inputs),
         tolerance=golden.tolerance,
@@ -208,7 +214,10 @@ def _library_objects(job: _Job, out: Path) -> tuple[MemoryLayout, list[Path]]:
 def _compile_glue(job: _Job, kernels: dict[str, CompiledKernel], layout: MemoryLayout, out: Path) -> Path:
     render = render_threaded_glue if job.threaded else render_glue
     glue = job.work / f"{job.model}.c"
-    glue.write_text(render(job.program, kernels, layout, model=job.model, version=job.version), encoding="utf-8")
+    # The second one goes into the benchmark executable only.
+    for path, profiled in ((glue, False), (job.profiled_glue, True)):
+        text = render(job.program, kernels, layout, model=job.model, version=job.version, profiled=profiled)
+        path.write_text(text, encoding="utf-8")
     flags = [*job.compile_flags, *_WARNINGS, f"-I{out}", *(job.pool_flags if job.threaded else ())]
     job.toolchain.compile(glue, glue.with_suffix(".o"), flags)
     return glue.with_suffix(".o")
@@ -248,19 +257,17 @@ def _link_bench(job: _Job, objects: list[Path], golden: GoldenRecords, out: Path
             inputs=job.program.inputs,
             outputs=job.program.outputs,
             golden=golden,
+            steps=tuple(step_name(entry) for entry in step_entries(job.program)),
             threads=job.target.threads,
         ),
         encoding="utf-8",
     )
     golden_object = _embed(job, f"{job.model}_golden", golden.blob())
     main_object = job.work / "bench.o"
-    sources = [source, *sorted(_BENCH_SOURCES.glob("*.c"))]
-    job.toolchain.compile_together(sources, main_object, [*job.compile_flags, f"-I{out}", f"-I{_BENCH_SOURCES}"])
+    sources = [source, job.profiled_glue, *sorted(_BENCH_SOURCES.glob("*.c"))]
+    flags = [*job.compile_flags, f"-I{out}", f"-I{_BENCH_SOURCES}", *(job.pool_flags if job.threaded else ())]
+    job.toolchain.compile_together(sources, main_object, flags)
     job.toolchain.link_executable([main_object, golden_object, *objects], out / f"{job.model}-bench", job.link_flags)
-
-
-def _kernel_entries(program: Program) -> tuple[KernelEntry, ...]:
-    return tuple(KernelEntry(name, program.kernel_nodes[name], program.tuned[name]) for name in sorted(program.kernels))
 
 
 def _no_tuning(program: Program) -> dict[str, int | str | None]:

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from edgeprune.artifact.header import prototype
+from edgeprune.artifact.header import profiled_prototype, prototype
 from edgeprune.artifact.kernels import CompiledKernel
 from edgeprune.artifact.layout import MemoryLayout
 from edgeprune.lowering.program import Buffer, Copy, KernelCall, Program, Role
 
 
 def render_glue(
-    program: Program, kernels: dict[str, CompiledKernel], layout: MemoryLayout, *, model: str, version: str
+    program: Program,
+    kernels: dict[str, CompiledKernel],
+    layout: MemoryLayout,
+    *,
+    model: str,
+    version: str,
+    profiled: bool = False,
 ) -> str:
-    """Return the C source of the library's entry points."""
+    """Return the C source of the library's entry points, or of the benchmark's profiled one."""
+    declare = profiled_prototype if profiled else prototype
+    entry = declare(model, len(program.inputs), len(program.outputs))
     return "\n".join(
         [
             *opening(model),
             *declarations(program, kernels),
             "",
-            *queries(model, version),
+            *(
+                [f"{declare(model, len(program.inputs), len(program.outputs))};"]
+                if profiled
+                else queries(model, version)
+            ),
             "",
-            f"{prototype(model, len(program.inputs), len(program.outputs))} {{",
+            f"{entry} {{",
             *(f"    {line}" for line in argument_checks(program)),
-            *(f"    {line}" for line in _body(program, kernels, layout, model)),
+            *(f"    {line}" for line in _body(program, kernels, layout, model, profiled)),
             "    return EDGEPRUNE_OK;",
             "}",
             "",
@@ -99,15 +111,18 @@ def argument_checks(program: Program) -> list[str]:
     ]
 
 
-def _body(program: Program, kernels: dict[str, CompiledKernel], layout: MemoryLayout, model: str) -> list[str]:
+def _body(
+    program: Program, kernels: dict[str, CompiledKernel], layout: MemoryLayout, model: str, profiled: bool
+) -> list[str]:
     lines = ["unsigned char *a = (unsigned char *)arena;", f"const unsigned char *w = {model}_weights;"]
     for number, step in enumerate(program.steps):
         if isinstance(step, Copy):
             lines.append(copy_call(step, program, layout))
-            continue
-        places = [place(program.buffers[index], layout) for index in step.arguments]
-        places += [f"a + {offset}" for offset in layout.workspaces.get(number, ())]
-        lines.append(f"{kernels[step.kernel].symbol}({', '.join(places)});")
+        else:
+            places = [place(program.buffers[index], layout) for index in step.arguments]
+            places += [f"a + {offset}" for offset in layout.workspaces.get(number, ())]
+            lines.append(f"{kernels[step.kernel].symbol}({', '.join(places)});")
+        lines += [f"step_done({number});"] if profiled else []
     # A network that is nothing but copies uses neither.
     return [*lines, "(void)a;", "(void)w;"]
 

@@ -105,6 +105,12 @@ def prototype(model: str, inputs: int, outputs: int) -> str:
     return f"int {model}_run({', '.join(parameters)})"
 
 
+def profiled_prototype(model: str, inputs: int, outputs: int) -> str:
+    """Return the C declaration of the entry that only the benchmark executable has: it tells when a step is done."""
+    whole = prototype(f"{model}", inputs, outputs).replace(f"{model}_run(", f"{model}_run_profiled(")
+    return f"{whole.removesuffix(')')}, void (*step_done)(int step))"
+
+
 def render_header(
     *,
     model: str,

@@ -12,16 +12,34 @@ from edgeprune.errors import UserError
 from edgeprune.lowering.model import TensorSpec
 
 MANIFEST_FILE = "manifest.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
 class KernelEntry:
-    """A kernel: the ONNX nodes it computes, as far as known, and whether a tuning record chose its schedule."""
+    """A kernel: the ONNX nodes it computes, as far as known, and whether a tuning record chose its schedule.
+
+    ``macs`` and ``flop`` are those of one call, a multiply-add counting as two FLOP; ``bytes`` is the size of all
+    tensors one call reads or writes, each once: the least it can move.
+    """
 
     name: str
     onnx_nodes: tuple[str, ...]
     tuned: bool
+    macs: int
+    flop: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class StepEntry:
+    """One step of an inference, in order: the call of a kernel or a copy ("copy"), and the nodes it computes."""
+
+    kernel: str
+    onnx_nodes: tuple[str, ...]
+    macs: int
+    flop: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -55,6 +73,7 @@ class Manifest:
     code_bytes: int
     system_symbols: tuple[str, ...]
     kernels: tuple[KernelEntry, ...]
+    steps: tuple[StepEntry, ...]
     tuning: dict[str, int | str | None]
     golden_records: int
     tolerance: float
@@ -88,16 +107,18 @@ class Manifest:
                     "inputs": tuple(TensorSpec.from_json(spec) for spec in data["inputs"]),
                     "outputs": tuple(TensorSpec.from_json(spec) for spec in data["outputs"]),
                     "system_symbols": tuple(data["system_symbols"]),
-                    "kernels": tuple(
-                        KernelEntry(entry["name"], tuple(entry["onnx_nodes"]), entry["tuned"])
-                        for entry in data["kernels"]
-                    ),
+                    "kernels": tuple(KernelEntry(**_with_nodes(entry)) for entry in data["kernels"]),
+                    "steps": tuple(StepEntry(**_with_nodes(entry)) for entry in data["steps"]),
                     "flags": tuple(data["flags"]),
                     "files": {name: FileEntry(**entry) for name, entry in data["files"].items()},
                 }
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path}: not an artifact's manifest ({error}); build the artifact again") from None
+
+
+def _with_nodes(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "onnx_nodes": tuple(entry["onnx_nodes"])}
 
 
 def describe_files(directory: Path) -> dict[str, FileEntry]:

@@ -9,19 +9,37 @@ import click
 
 from edgeprune.cli.console_progress import console_progress
 from edgeprune.cli.options import json_option, one_target_option, print_json
-from edgeprune.errors import StageFailure
+from edgeprune.errors import StageFailure, UserError
 from edgeprune.recipe import Measure
-from edgeprune.target import find_target
+from edgeprune.target import Target, find_target
+from edgeprune.toml_file import validate
+
+# What taking turns does with its own numbers or not at all.
+_NOT_IN_TURNS = ("protocol", "seconds", "cooldown", "profile")
 
 
 @click.command("measure")
 @click.argument("artifact", metavar="ARTIFACT", type=click.Path(path_type=Path))
 @one_target_option
+@click.option(
+    "--protocol",
+    type=click.Choice(["quick", "standard", "mlperf"]),
+    help="How long: 100 runs; 1000 and 1 s; 1024 and 60 s [standard].",
+)
+@click.option("--warmup", type=click.IntRange(min=0), metavar="N", help="Untimed runs, in place of the protocol's.")
+@click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Timed runs, exactly so many.")
+@click.option("--seconds", type=click.FloatRange(min=0), metavar="S", help="Go on for so long at least.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of an inference.")
+@click.option("--affinity", metavar="CORES", help="big, little, a mask (0xF0) or a list (4-7).")
+@click.option("--cooldown", metavar="S|C", help="Wait first: seconds (30), or until the board has cooled (55C).")
+@click.option("--cold", is_flag=True, help="Empty the caches before every run.")
+@click.option("--profile", is_flag=True, help="Show the time of every kernel.")
 @click.option("--against", type=click.Path(path_type=Path), metavar="OTHER", help="Time both in turns; give the ratio.")
-@click.option("--warmup", type=click.IntRange(min=0), default=Measure().warmup, show_default=True, help="Untimed runs.")
-@click.option("--samples", type=click.IntRange(min=1), default=Measure().samples, show_default=True, help="Timed runs.")
+@click.option("--rounds", type=click.IntRange(min=2), metavar="N", help="Turns of each with --against [10].")
 @json_option
-def command(artifact: Path, target_name: str, against: Path | None, warmup: int, samples: int, as_json: bool) -> None:
+def command(
+    artifact: Path, target_name: str, against: Path | None, rounds: int | None, as_json: bool, **options: Any
+) -> None:
     """Run a built artifact on its board: checked first, then timed, or counted where the board is emulated.
 
     \b
@@ -29,67 +47,45 @@ def command(artifact: Path, target_name: str, against: Path | None, warmup: int,
       edgeprune measure runs/lenet5-mnist/build/host/dense --target host --against runs/lenet5-mnist/build/host/pruned
     """
     target = find_target(target_name)
-    from edgeprune.emulation import Unavailable
-    from edgeprune.measuring import compare_interleaved, measure
-
-    with console_progress() as progress:
-        if against is not None:
-            outcome = compare_interleaved(artifact, against, target, warmup=warmup, progress=progress)
-            if isinstance(outcome, Unavailable):
-                raise StageFailure(f"{outcome.reason}; {outcome.mend}")
-            found = outcome.as_dict()
-        else:
-            found = measure(artifact, target, Measure(warmup=warmup, samples=samples), progress=progress).as_dict()
+    given = {name: value for name, value in options.items() if value not in (None, False)}
+    if against is not None:
+        useless = [f"--{name}" for name in _NOT_IN_TURNS if name in given]
+        if useless:
+            raise UserError(
+                f"{useless[0]} does nothing with --against, which takes turns of equal length; leave it out"
+            )
+        found = _take_turns(artifact, against, target, rounds or 10, given)
+    elif rounds is not None:
+        raise UserError("--rounds does nothing without --against; leave it out")
+    else:
+        found = _measure(artifact, target, given)
     if as_json:
         print_json(found)
-    else:
-        click.echo(_comparison(found) if against is not None else _measurement(found))
+        return
+    from edgeprune.cli.measured_text import comparison_text, measurement_text
+
+    click.echo(comparison_text(found) if against is not None else measurement_text(found, steps="profile" in given))
 
 
-def _comparison(found: dict[str, Any]) -> str:
-    interval = found["ratio_interval"]
-    return (
-        f"first {found['first']['p50'] / 1000:.1f} us, second {found['second']['p50'] / 1000:.1f} us (medians); "
-        f"first / second = {found['ratio']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}] "
-        f"at {interval['confidence']:.0%}, {found['rounds']} rounds in turns"
-    )
+def _measure(artifact: Path, target: Target, given: dict[str, Any]) -> dict[str, Any]:
+    from edgeprune.measuring import measure
+
+    # The roofline needs the profile, which costs fifty more inferences; --profile only says whether it is shown.
+    settings = validate(Measure, {**given, "profile": True}, "options")
+    with console_progress() as progress:
+        return measure(artifact, target, settings, progress=progress).as_dict()
 
 
-def _measurement(found: dict[str, Any]) -> str:
-    if found["provenance"] == "not run":
-        return f"not run: {found['absent']['reason']}; {found['absent']['mend']}"
-    lines = [f"check passed: largest relative error {found['check']['max_relative_error']:.1e}"]
-    latency = found["latency"]
-    if latency is not None:
-        p50, p90 = latency["p50"] / 1000, latency["p90"] / 1000
-        low, high = (latency["p50_interval"][end] / 1000 for end in ("low", "high"))
-        lines.append(f"measured: p50 {p50:.1f} us [{low:.1f}, {high:.1f}], p90 {p90:.1f} us, n = {latency['n']}")
-    if found["instructions"] is not None:
-        lines.append(f"emulated: {found['instructions']['region']:,} instructions per inference: {_mix(found)}")
-    if found["instructions_absent"] is not None:
-        absent = found["instructions_absent"]
-        lines.append(f"instructions not counted: {absent['reason']}; {absent['mend']}")
-    if found["cycles_estimated"] is not None:
-        lines.append(f"estimated: {_cycles(found['cycles_estimated'])}")
-    if found["cycles_absent"] is not None and found["instructions_absent"] is None:
-        absent = found["cycles_absent"]
-        lines.append(f"cycles not estimated: {absent['reason']}; {absent['mend']}")
-    lines += [f"verdict: {verdict['name']}: {verdict['detail']}" for verdict in found["verdicts"]]
-    return "\n".join(lines)
+def _take_turns(first: Path, second: Path, target: Target, rounds: int, given: dict[str, Any]) -> dict[str, Any]:
+    from edgeprune.emulation import Unavailable
+    from edgeprune.measuring import compare_interleaved
 
-
-def _mix(found: dict[str, Any]) -> str:
-    counted = found["instructions"]
-    shares = [f"{name} {count / counted['region']:.0%}" for name, count in counted["mix"].items() if count]
-    return ", ".join(shares)
-
-
-def _cycles(estimate: dict[str, Any]) -> str:
-    text = (
-        f"{estimate['value']:,} cycles [{estimate['low']:,}, {estimate['high']:,}] by the {estimate['model']} model of "
-        f"{estimate['cpu']}"
-    )
-    time = estimate["milliseconds"]
-    if time is None:
-        return text
-    return f"{text}; {time['value']:.3g} ms [{time['low']:.3g}, {time['high']:.3g}] at {time['mhz']} MHz"
+    settings = validate(Measure, given, "options")
+    turns = {name: value for name, value in given.items() if name in ("warmup", "samples")}
+    with console_progress() as progress:
+        outcome = compare_interleaved(
+            first, second, target, rounds=rounds, settings=settings, progress=progress, **turns
+        )
+    if isinstance(outcome, Unavailable):
+        raise StageFailure(f"{outcome.reason}; {outcome.mend}")
+    return outcome.as_dict()

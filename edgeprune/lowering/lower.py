@@ -46,23 +46,22 @@ def lower(path: Path, target: Target) -> Lowered:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise StageFailure(f"{path}: TVM could not lower the network: {reason[-1]}") from error
     _reject_leftovers(path, module)
-    nodes = _kernel_nodes(module, CallOrigins(unfused).of_calls(grouped), imported.nodes)
-    return Lowered(module, imported.inputs, imported.outputs, imported.onnx_sha256, nodes)
+    calls = _call_nodes(module, CallOrigins(unfused).of_calls(grouped), imported.nodes)
+    return Lowered(module, imported.inputs, imported.outputs, imported.onnx_sha256, calls)
 
 
-def _kernel_nodes(
+def _call_nodes(
     module: tvm.IRModule, origins: list[frozenset[int]], names: tuple[str, ...]
-) -> dict[str, tuple[str, ...]]:
-    """Return the nodes of every kernel; ``origins`` are those of the calls in ``main``, in order."""
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return kernel and nodes of every call of a kernel; ``origins`` are those of all calls in ``main``, in order."""
     calls = [binding.value for block in module["main"].body.blocks for binding in block.bindings]
     calls = [call for call in calls if isinstance(call, relax.Call)]
-    merged: dict[str, frozenset[int]] = {}
-    for call, nodes in zip(calls, origins, strict=True):
-        if call.op.name == "relax.call_tir":
-            kernel = call.args[0].name_hint
-            merged[kernel] = merged.get(kernel, frozenset()) | nodes
-    # Two nodes of the graph that stand for one of the file bear the same name.
-    return {kernel: tuple(dict.fromkeys(names[index] for index in sorted(nodes))) for kernel, nodes in merged.items()}
+    return tuple(
+        # Two nodes of the graph that stand for one of the file bear the same name.
+        (call.args[0].name_hint, tuple(dict.fromkeys(names[index] for index in sorted(nodes))))
+        for call, nodes in zip(calls, origins, strict=True)
+        if call.op.name == "relax.call_tir"
+    )
 
 
 def _reject_leftovers(path: Path, module: tvm.IRModule) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from edgeprune.errors import UserError
 
 _MODULE_FILE = "module.json"
 _DESCRIPTION_FILE = "lowered.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,20 @@ class ImportedModel:
 class Lowered:
     """A network as fused kernels (TIR PrimFuncs) and a Relax ``main`` that calls them.
 
-    ``kernel_nodes`` names, for every kernel, the ONNX nodes it computes, in the file's order; where several calls share
-    a kernel, the nodes of all of them. A kernel that merely changes a layout names the nodes it does that for.
+    ``calls`` are ``main``'s calls of kernels in order: the kernel, and the ONNX nodes the call computes, in the file's
+    order. A call that merely changes a layout names the nodes it does that for.
     """
 
     module: tvm.IRModule
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     onnx_sha256: str
-    kernel_nodes: dict[str, tuple[str, ...]]
+    calls: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def kernel_nodes(self) -> dict[str, tuple[str, ...]]:
+        """For every kernel the nodes of all calls that share it."""
+        return merged_nodes(self.calls)
 
     def save(self, directory: Path) -> None:
         """Write ``module.json`` and ``lowered.json`` into the existing ``directory``."""
@@ -77,7 +83,7 @@ class Lowered:
             "inputs": [asdict(spec) for spec in self.inputs],
             "outputs": [asdict(spec) for spec in self.outputs],
             "onnx_sha256": self.onnx_sha256,
-            "kernel_nodes": self.kernel_nodes,
+            "calls": self.calls,
         }
         _write(directory / _DESCRIPTION_FILE, json.dumps(description, indent=2, sort_keys=True) + "\n")
 
@@ -100,8 +106,16 @@ class Lowered:
             inputs=tuple(TensorSpec.from_json(spec) for spec in description["inputs"]),
             outputs=tuple(TensorSpec.from_json(spec) for spec in description["outputs"]),
             onnx_sha256=description["onnx_sha256"],
-            kernel_nodes={name: tuple(nodes) for name, nodes in description["kernel_nodes"].items()},
+            calls=tuple((kernel, tuple(nodes)) for kernel, nodes in description["calls"]),
         )
+
+
+def merged_nodes(calls: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
+    """Return for every kernel the nodes of all its calls, each once."""
+    merged: dict[str, tuple[str, ...]] = {}
+    for kernel, nodes in calls:
+        merged[kernel] = tuple(dict.fromkeys((*merged.get(kernel, ()), *nodes)))
+    return merged
 
 
 def task_module(lowered: Lowered) -> tvm.IRModule:

@@ -13,6 +13,7 @@ from tvm import relax, tirx
 from edgeprune.errors import StageFailure
 from edgeprune.lowering.model import TensorSpec
 from edgeprune.lowering.schedule import Scheduled
+from edgeprune.lowering.work import Work
 
 
 class Role(Enum):
@@ -40,10 +41,11 @@ class Buffer:
 
 @dataclass(frozen=True)
 class KernelCall:
-    """One call: ``arguments`` are buffer indices in the kernel's order, the outputs last."""
+    """One call: ``arguments`` are buffer indices in the kernel's order, the outputs last; ``nodes`` ONNX nodes."""
 
     kernel: str
     arguments: tuple[int, ...]
+    nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,10 @@ class Copy:
 
 @dataclass(frozen=True)
 class Program:
-    """Everything an artifact is generated from. ``constants`` lie in the order of their buffers' ``number``."""
+    """Everything an artifact is generated from. ``constants`` lie in the order of their buffers' ``number``.
+
+    ``work`` is that of one call of a kernel.
+    """
 
     buffers: tuple[Buffer, ...]
     constants: tuple[NDArray[np.generic], ...]
@@ -67,6 +72,7 @@ class Program:
     onnx_sha256: str
     kernel_nodes: dict[str, tuple[str, ...]]
     tuned: dict[str, bool]
+    work: dict[str, Work]
 
     @property
     def weight_bytes(self) -> int:
@@ -94,6 +100,7 @@ def read_program(scheduled: Scheduled) -> Program:
         onnx_sha256=scheduled.onnx_sha256,
         kernel_nodes={name: scheduled.kernel_nodes.get(name, ()) for name in kernels},
         tuned={name: scheduled.tuned[name] for name in kernels},
+        work={name: scheduled.work.get(name, Work(0, 0)) for name in kernels},
     )
 
 
@@ -106,6 +113,7 @@ class _Reader:
     def __init__(self, scheduled: Scheduled) -> None:
         self._main = scheduled.module["main"]
         self._values: dict[relax.Var, _Value] = {}
+        self._nodes = {name: list(calls) for name, calls in scheduled.call_nodes.items()}
         self.buffers: list[Buffer] = []
         self.constants: list[NDArray[np.generic]] = []
         self.steps: list[KernelCall | Copy] = []
@@ -141,7 +149,9 @@ class _Reader:
             raise StageFailure(f"operator {operator.removeprefix('relax.')} has no kernel for this network's shapes")
         arguments = _flatten(self._evaluate(call.args[1]))
         result = self._results(call.ty_args[0])
-        self.steps.append(KernelCall(call.args[0].name_hint, (*arguments, *_flatten(result))))
+        kernel = call.args[0].name_hint
+        left = self._nodes.get(kernel)
+        self.steps.append(KernelCall(kernel, (*arguments, *_flatten(result)), left.pop(0) if left else ()))
         return result
 
     def _results(self, kind: tvm.ir.Type) -> _Value:

@@ -16,6 +16,7 @@ from edgeprune.lowering.default_schedule import default_schedule
 from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.model import Lowered, TensorSpec, task_module
 from edgeprune.lowering.parallel import parallelise
+from edgeprune.lowering.work import Work, kernel_work
 from edgeprune.progress import Progress, SilentProgress
 from edgeprune.target import Target
 
@@ -29,7 +30,8 @@ _PREPACKED = "_prepacked"
 class Scheduled:
     """A lowered network whose kernels have loops, weights already in the layout these loops read.
 
-    ``tuned`` says for every kernel whether its schedule came from a tuning record.
+    ``tuned`` says for every kernel whether its schedule came from a tuning record, ``work`` what one call computes;
+    ``call_nodes`` are the ONNX nodes of each of its calls, in order.
     """
 
     module: tvm.IRModule
@@ -38,6 +40,8 @@ class Scheduled:
     onnx_sha256: str
     kernel_nodes: dict[str, tuple[str, ...]]
     tuned: dict[str, bool]
+    work: dict[str, Work]
+    call_nodes: dict[str, tuple[tuple[str, ...], ...]]
 
 
 def schedule(
@@ -68,8 +72,21 @@ def schedule(
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise StageFailure(f"scheduling for {target.name}: {reason[-1]}") from error
     kept = {name: tuned[name.removesuffix(_PREPACKED)] for name in _kernels(module)}
-    nodes = {name: lowered.kernel_nodes.get(name.removesuffix(_PREPACKED), ()) for name in kept}
-    return Scheduled(module, lowered.inputs, lowered.outputs, lowered.onnx_sha256, nodes, kept)
+    original = {name: name.removesuffix(_PREPACKED) for name in kept}
+    return Scheduled(
+        module,
+        lowered.inputs,
+        lowered.outputs,
+        lowered.onnx_sha256,
+        kernel_nodes={name: lowered.kernel_nodes.get(before, ()) for name, before in original.items()},
+        tuned=kept,
+        work={name: kernel_work(untouched[before]) for name, before in original.items()},
+        call_nodes={name: _nodes_of_calls(lowered, before) for name, before in original.items()},
+    )
+
+
+def _nodes_of_calls(lowered: Lowered, kernel: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(nodes for called, nodes in lowered.calls if called == kernel)
 
 
 def _passes() -> list[tvm.ir.transform.Pass]:

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edgeprune.errors import UserError
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of an inference: a kernel's call, the ONNX nodes it computes, its FLOP, and the bytes it must move."""
+
+    kernel: str
+    nodes: tuple[str, ...]
+    flop: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -15,7 +27,7 @@ class BenchArtifact:
     """An artifact's benchmark executable.
 
     ``model`` and ``variant`` ("dense", "pruned") as the manifest has them; the shapes are those of the network's
-    float32 inputs and outputs, batch included.
+    float32 inputs and outputs, batch included; ``steps`` are in the order of execution.
     """
 
     model: str
@@ -23,6 +35,8 @@ class BenchArtifact:
     executable: Path
     input_shapes: tuple[tuple[int, ...], ...]
     output_shapes: tuple[tuple[int, ...], ...]
+    steps: tuple[Step, ...] = ()
+    precision: str = "float32"
 
     @property
     def input_elements(self) -> int:
@@ -48,6 +62,8 @@ class BenchArtifact:
             tensors = [*manifest["inputs"], *manifest["outputs"]]
             shapes = [tuple(int(size) for size in tensor["shape"]) for tensor in tensors]
             kinds = {str(tensor["dtype"]) for tensor in tensors}
+            steps = tuple(_step(entry) for entry in manifest["steps"])
+            precision = str(manifest["precision"])
         except FileNotFoundError as error:
             raise UserError(f"{directory}: no artifact here (manifest.json is missing); build one first") from error
         except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
@@ -58,4 +74,9 @@ class BenchArtifact:
         if not executable.is_file():
             raise UserError(f"{executable}: the benchmark executable is missing; build the artifact again")
         inputs = len(manifest["inputs"])
-        return BenchArtifact(model, variant, executable, tuple(shapes[:inputs]), tuple(shapes[inputs:]))
+        ins, outs = tuple(shapes[:inputs]), tuple(shapes[inputs:])
+        return BenchArtifact(model, variant, executable, ins, outs, steps, precision)
+
+
+def _step(entry: Mapping[str, Any]) -> Step:
+    return Step(str(entry["kernel"]), tuple(entry["onnx_nodes"]), int(entry["flop"]), int(entry["bytes"]))

@@ -28,8 +28,23 @@ class Check:
 
 
 @dataclass(frozen=True)
+class StepTimes:
+    """One step of the network in a profile: ``name`` is "KERNEL: ONNX NODE, ...", ``samples_ns`` has shape ``(runs,)``.
+
+    Samples include the reading of the clock once, and what the step before it left in the caches.
+    """
+
+    name: str
+    samples_ns: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class BenchRun:
-    """What a benchmark executable printed; ``samples_ns`` has shape ``(n,)``, in the order they were taken."""
+    """What a benchmark executable printed; ``samples_ns`` has shape ``(n,)``, in the order they were taken.
+
+    ``cores_used`` is the kernel's list of the cores it was seen on; ``cold_bytes`` is how much was written between
+    samples so that caches are cold, ``None`` where they are warm; ``profile`` is in the order of execution.
+    """
 
     check: Check
     samples_ns: NDArray[np.int64]
@@ -37,6 +52,11 @@ class BenchRun:
     records: int
     clock: Mapping[str, Any]
     environment: Mapping[str, Any]
+    threads: int
+    cores_used: str | None
+    cold_bytes: int | None
+    cooldown: Mapping[str, Any] | None
+    profile: tuple[StepTimes, ...]
 
 
 def read_bench_run(done: Completed, where: str) -> BenchRun:
@@ -69,6 +89,13 @@ def _from_document(document: Mapping[str, Any]) -> BenchRun:
         records=document["records"],
         clock=document["clock"],
         environment=document["environment"],
+        threads=document["threads"],
+        cores_used=document["cores_used"],
+        cold_bytes=document["cold_bytes"],
+        cooldown=document["cooldown"],
+        profile=tuple(
+            StepTimes(row["step"], np.asarray(row["samples_ns"], dtype=np.int64)) for row in document["profile"] or ()
+        ),
     )
 
 

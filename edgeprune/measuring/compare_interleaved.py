@@ -15,9 +15,11 @@ from edgeprune.measuring.bench_artifact import BenchArtifact
 from edgeprune.measuring.bench_run import read_bench_run
 from edgeprune.measuring.measure import TIMEOUT_S
 from edgeprune.measuring.open_transport import opened
+from edgeprune.measuring.protocol import place_options
 from edgeprune.measuring.statistics import Interval, Latency, ratio_interval, summarise
 from edgeprune.measuring.transport import Transport
 from edgeprune.progress import Progress, SilentProgress
+from edgeprune.recipe import Measure
 from edgeprune.target import Target
 
 
@@ -50,13 +52,15 @@ def compare_interleaved(
     rounds: int = 10,
     samples: int = 100,
     warmup: int = 10,
+    settings: Measure | None = None,
     transport: Transport | None = None,
     progress: Progress | None = None,
     timeout: float = TIMEOUT_S,
 ) -> Comparison | Unavailable:
     """Run A B A B ... for ``rounds`` rounds of ``samples`` timed inferences each and compare the medians.
 
-    `Unavailable` when the board is emulated: its times mean nothing.
+    ``settings`` say on which cores, with how many threads, and whether with cold caches. `Unavailable` when the board
+    is emulated: its times mean nothing.
 
     Raises:
         ParityError, StageFailure: as for `measure`.
@@ -65,6 +69,7 @@ def compare_interleaved(
     if rounds < 2:
         raise UserError(f"rounds: at least 2 are needed to compare, not {rounds}")
     progress = progress or SilentProgress()
+    placed = place_options(settings or Measure())
     artifacts = [BenchArtifact.load(directory) for directory in (a_dir, b_dir)]
     with opened(target, transport, progress.note) as board:
         if isinstance(board, Unavailable):
@@ -76,7 +81,7 @@ def compare_interleaved(
         taken: list[list[NDArray[np.int64]]] = [[], []]
         for index in range(rounds):
             for artifact, kept in zip(artifacts, taken, strict=True):
-                argv = [board.push(artifact.executable), "--warmup", str(warmup), "--samples", str(samples)]
+                argv = [board.push(artifact.executable), "--warmup", str(warmup), "--samples", str(samples), *placed]
                 where = f"{artifact.model} ({artifact.variant}) on {target.name}"
                 kept.append(read_bench_run(board.run(argv, timeout=timeout), where).samples_ns)
             progress.advance(f"round {index + 1}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import asdict
 from pathlib import Path
 
 from edgeprune.emulation import CyclesEstimate, InstructionCount, Unavailable
@@ -12,12 +13,15 @@ from edgeprune.measuring.bench_run import BenchRun, read_bench_run
 from edgeprune.measuring.board_core import BoardCore, board_core
 from edgeprune.measuring.measurement import EmulatorUsed, EstimatedCycles, Measurement, NotRun
 from edgeprune.measuring.open_transport import opened
+from edgeprune.measuring.profile import profiled_steps
+from edgeprune.measuring.protocol import least_seconds, protocol_of, thread_options, timed_options
 from edgeprune.measuring.qemu_transport import QemuTransport
+from edgeprune.measuring.roofline import roofline
 from edgeprune.measuring.statistics import summarise
 from edgeprune.measuring.transport import Transport
 from edgeprune.measuring.verdicts import judge
 from edgeprune.progress import Progress, SilentProgress
-from edgeprune.recipe.schema import Measure
+from edgeprune.recipe import Measure
 from edgeprune.target import Target
 
 TIMEOUT_S = 900.0
@@ -34,9 +38,10 @@ def measure(
 ) -> Measurement | NotRun:
     """Run the artifact's benchmark executable on ``target`` and return what it showed.
 
-    The golden check comes first in every run. A real board then runs ``settings.warmup`` untimed and
-    ``settings.samples`` timed inferences; an emulated one runs a single inference whose instructions are counted.
-    Without ``transport`` the target's own is opened, and closed again; a given one stays open.
+    The golden check comes first in every run. A real board then runs untimed and timed inferences as ``settings`` say;
+    an emulated one runs a single inference, on ``settings.threads``, whose instructions are counted. Without
+    ``transport`` the target's own is opened, and closed again; a given one stays open. ``timeout`` is in seconds,
+    beside those that ``settings`` ask for.
 
     Raises:
         ParityError: the artifact computes wrong values on the board.
@@ -51,7 +56,7 @@ def measure(
             return NotRun(artifact.model, artifact.variant, target.name, board)
         executable = board.push(artifact.executable)
         if isinstance(board, QemuTransport):
-            return _emulated(board, executable, artifact, target, timeout)
+            return _emulated(board, executable, artifact, target, settings, timeout)
         if board.emulated:
             raise StageFailure(f"{target.name}: transport {board.name!r} emulates the CPU but counts no instructions")
         return _measured(board, executable, artifact, target, settings, timeout)
@@ -60,11 +65,11 @@ def measure(
 def _measured(
     board: Transport, executable: str, artifact: BenchArtifact, target: Target, settings: Measure, timeout: float
 ) -> Measurement:
-    options = ["--warmup", str(settings.warmup), "--samples", str(settings.samples)]
-    done = board.run([executable, *options], timeout=timeout)
+    done = board.run([executable, *timed_options(settings)], timeout=timeout + least_seconds(settings))
     run = read_bench_run(done, f"{artifact.model} ({artifact.variant}) on {target.name}")
     _refuse_hidden_emulation(board, run, target)
     latency = summarise(run.samples_ns)
+    steps = profiled_steps(run, artifact)
     return Measurement(
         model=artifact.model,
         variant=artifact.variant,
@@ -75,9 +80,23 @@ def _measured(
         warmup=run.warmup,
         latency=latency,
         samples_ns=tuple(run.samples_ns.tolist()),
-        verdicts=judge(run.samples_ns, latency, run.environment, run.clock),
+        verdicts=judge(
+            run.samples_ns,
+            latency,
+            run.environment,
+            run.clock,
+            cores_used=run.cores_used,
+            cooldown=run.cooldown,
+        ),
         clock=run.clock,
         environment=run.environment,
+        threads=run.threads,
+        protocol={"name": settings.protocol, **asdict(protocol_of(settings))},
+        cores_used=run.cores_used,
+        cold_bytes=run.cold_bytes,
+        cooldown=run.cooldown,
+        profile=steps,
+        roofline=roofline(steps, latency.p50, target, artifact.precision, run.threads, run.cores_used),
     )
 
 
@@ -92,11 +111,12 @@ def _refuse_hidden_emulation(board: Transport, run: BenchRun, target: Target) ->
 
 
 def _emulated(
-    board: QemuTransport, executable: str, artifact: BenchArtifact, target: Target, timeout: float
+    board: QemuTransport, executable: str, artifact: BenchArtifact, target: Target, settings: Measure, timeout: float
 ) -> Measurement:
     """One warm-up is enough: it runs the code that runs once, and leaves the modelled caches as the next one will."""
     modelled = board_core(target)
-    counted = board.count([executable, "--warmup", "1", "--region"], timeout=timeout, modelled=modelled)
+    options = ["--warmup", "1", "--region", *thread_options(settings)]
+    counted = board.count([executable, *options], timeout=timeout, modelled=modelled)
     run = read_bench_run(counted.done, f"{artifact.model} ({artifact.variant}) on emulated {target.name}")
     return Measurement(
         model=artifact.model,
@@ -111,6 +131,7 @@ def _emulated(
         cycles_estimated=_estimate(counted.cycles, modelled),
         cycles_absent=counted.cycles if isinstance(counted.cycles, Unavailable) else None,
         emulator=EmulatorUsed(board.qemu.program, board.qemu.version, board.cpu),
+        threads=run.threads,
     )
 
 

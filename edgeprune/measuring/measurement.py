@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 from edgeprune.emulation import CyclesEstimate, InstructionCount, Unavailable
 from edgeprune.measuring.bench_run import Check
+from edgeprune.measuring.profile import ProfiledStep
+from edgeprune.measuring.roofline import Roofline
 from edgeprune.measuring.statistics import Latency
 from edgeprune.measuring.verdicts import Verdict
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class Measurement:
     ``provenance`` "measured": the board's own CPU ran it, and ``latency`` with the raw ``samples_ns`` (in order) and
     the ``verdicts`` on them are present. "emulated": no latency, but ``instructions`` of one inference, or the reason
     for their absence in ``instructions_absent``, and beside them ``cycles_estimated`` or ``cycles_absent``.
-    ``environment`` is what a real board said of itself before and after.
+    ``environment`` is what a real board said of itself before and after;
+    ``protocol`` is how long it was asked to run, and ``cold_bytes``, ``cores_used`` and ``cooldown`` are as in
+    `BenchRun`. ``profile`` has the network's steps in order, each with its median, and ``roofline`` what they achieved.
     """
 
     model: str
@@ -86,6 +90,13 @@ class Measurement:
     cycles_estimated: EstimatedCycles | None = None
     cycles_absent: Unavailable | None = None
     emulator: EmulatorUsed | None = None
+    threads: int = 1
+    protocol: Mapping[str, Any] | None = None
+    cores_used: str | None = None
+    cold_bytes: int | None = None
+    cooldown: Mapping[str, Any] | None = None
+    profile: tuple[ProfiledStep, ...] = ()
+    roofline: Roofline | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, nested, as JSON-able values."""

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 P99_NEEDS = 100
 """Samples below which a 99th percentile would only be the maximum under another name."""
 
+WINDOWS = 5
+"""MLPerf Tiny runs a network in five windows and reports the median of their means."""
+
 _RESAMPLES = 4000
 
 
@@ -29,7 +32,9 @@ class Latency:
     """Statistics of ``n`` single-stream inferences; all values in nanoseconds.
 
     ``p50`` is the median; ``p90`` and ``p99`` are samples that occurred (nearest rank); ``p99`` is ``None`` below
-    100 samples; ``std`` has n - 1 in its denominator and is 0 for a single sample.
+    100 samples; ``std`` has n - 1 in its denominator and is 0 for a single sample. ``windows`` are the means of five
+    equal runs of successive samples (the last n % 5 belong to none; below 5 samples there are no windows) and
+    ``windows_median`` is their median, as MLPerf Tiny reports it.
     """
 
     n: int
@@ -41,6 +46,8 @@ class Latency:
     mean: float
     std: float
     p50_interval: Interval
+    windows: tuple[float, ...]
+    windows_median: float | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-able values."""
@@ -48,12 +55,13 @@ class Latency:
 
 
 def summarise(samples_ns: NDArray[np.generic], *, seed: int = 0) -> Latency:
-    """Return the statistics of samples in nanoseconds, shape ``(n,)`` with ``n >= 1``.
+    """Return the statistics of samples in nanoseconds in the order they were taken, shape ``(n,)`` with ``n >= 1``.
 
     Raises:
         ValueError: there is no sample.
     """
     values = _sorted_samples(samples_ns)
+    windows = window_means(samples_ns)
     return Latency(
         n=len(values),
         min=float(values[0]),
@@ -64,7 +72,16 @@ def summarise(samples_ns: NDArray[np.generic], *, seed: int = 0) -> Latency:
         mean=float(values.mean()),
         std=float(values.std(ddof=1)) if len(values) > 1 else 0.0,
         p50_interval=median_interval(values, seed=seed),
+        windows=windows,
+        windows_median=float(np.median(windows)) if windows else None,
     )
+
+
+def window_means(samples_ns: NDArray[np.generic]) -> tuple[float, ...]:
+    """Return the means of `WINDOWS` equal runs of successive samples, or nothing where there are fewer samples."""
+    values = np.asarray(samples_ns, dtype=np.float64).ravel()
+    length = len(values) // WINDOWS
+    return tuple(values[: length * WINDOWS].reshape(WINDOWS, length).mean(axis=1).tolist()) if length else ()
 
 
 def nearest_rank(values: NDArray[np.generic], fraction: float) -> float:

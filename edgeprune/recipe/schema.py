@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from edgeprune.recipe.callable_spec import CallableSpec
+from edgeprune.recipe.measuring import Measure
 from edgeprune.recipe.pruning import Prune
 from edgeprune.recipe.training import Retrain, Train
 from edgeprune.toml_file import Table
@@ -82,14 +83,6 @@ class Tune(Table):
 
     trials: int = Field(default=64, ge=0)
     seconds: float = Field(default=600.0, gt=0)
-
-
-class Measure(Table):
-    """How a binary is timed: warm-up runs, timed runs, and the number of golden inputs each board must answer."""
-
-    warmup: int = Field(default=50, ge=0)
-    samples: int = Field(default=1000, ge=1)
-    golden: int = Field(default=16, ge=1)
 
 
 class Recipe(Table):

@@ -40,7 +40,7 @@ def test_the_files_and_their_hashes(host_artifact: Built) -> None:
 def test_the_manifest_on_disk_is_the_one_returned(host_artifact: Built) -> None:
     assert Manifest.read(host_artifact.directory) == host_artifact.manifest
     document = json.loads((host_artifact.directory / "manifest.json").read_text())
-    assert document["format"] == 1
+    assert document["format"] == 2
     assert document["inputs"] == [{"name": "image", "shape": [1, 1, 28, 28], "dtype": "float32"}]
 
 

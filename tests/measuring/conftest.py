@@ -23,6 +23,11 @@ MANIFEST = {
         {"name": "b", "shape": [1, 1], "dtype": "float32"},
     ],
     "outputs": [{"name": "y", "shape": [1, 3], "dtype": "float32"}],
+    "precision": "float32",
+    "steps": [
+        {"kernel": "double", "onnx_nodes": ["mul"], "macs": 0, "flop": 3, "bytes": 24},
+        {"kernel": "add", "onnx_nodes": ["add", "relu"], "macs": 0, "flop": 3, "bytes": 28},
+    ],
 }
 
 

@@ -5,10 +5,13 @@ from typing import Any
 import pytest
 
 from edgeprune.errors import UserError
-from edgeprune.measuring.bench_artifact import BenchArtifact
+from edgeprune.measuring.bench_artifact import BenchArtifact, Step
 
 TENSOR = {"name": "x", "shape": [1, 2, 3], "dtype": "float32"}
-MANIFEST: dict[str, Any] = {"model": "net", "variant": "pruned", "inputs": [TENSOR, TENSOR], "outputs": [TENSOR]}
+MANIFEST: dict[str, Any] = {
+    "model": "net", "variant": "pruned", "inputs": [TENSOR, TENSOR], "outputs": [TENSOR],
+    "precision": "float32", "steps": [{"kernel": "k", "onnx_nodes": ["a"], "macs": 4, "flop": 8, "bytes": 12}],
+}  # fmt: skip
 
 
 def write(directory: Path, manifest: dict[str, Any], executable: bool = True) -> Path:
@@ -21,6 +24,7 @@ def write(directory: Path, manifest: dict[str, Any], executable: bool = True) ->
 def test_elements_are_counted_over_all_tensors(tmp_path: Path) -> None:
     artifact = BenchArtifact.load(write(tmp_path, MANIFEST))
     assert (artifact.variant, artifact.input_elements, artifact.output_elements) == ("pruned", 12, 6)
+    assert artifact.steps == (Step("k", ("a",), flop=8, bytes=12),)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ DOCUMENT: dict[str, Any] = {
         "worst": {"golden": 1, "output": 0, "element": 7},
     },
     "samples_ns": [3, 1, 2], "warmup": 5, "records": 0, "clock": {"backwards": 0}, "environment": {},
+    "threads": 1, "cores_used": "0", "cold_bytes": None, "cooldown": None,
+    "profile": [{"step": "conv: a, b", "samples_ns": [7, 9]}],
 }  # fmt: skip
 
 
@@ -29,6 +31,7 @@ def test_samples_keep_their_order() -> None:
     run = read_bench_run(completed(0, DOCUMENT), "tiny on board")
     assert run.samples_ns.tolist() == [3, 1, 2]
     assert run.check.max_relative_error == 1e-7
+    assert [(step.name, step.samples_ns.tolist()) for step in run.profile] == [("conv: a, b", [7, 9])]
 
 
 def test_a_wrong_answer_says_where() -> None:

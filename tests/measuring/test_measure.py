@@ -20,7 +20,7 @@ from edgeprune.measuring import (
     measure,
     run_inputs,
 )
-from edgeprune.recipe.schema import Measure
+from edgeprune.recipe import Measure
 from edgeprune.target import find_target
 
 pytestmark = pytest.mark.slow

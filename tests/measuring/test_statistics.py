@@ -21,6 +21,13 @@ def test_p99_is_given_from_a_hundred_samples_on() -> None:
     assert summarise(np.arange(1, 1001)).p99 == 990
 
 
+def test_five_windows_as_in_mlperf_tiny() -> None:
+    samples = np.array([1, 3, 10, 10, 20, 20, 5, 5, 4, 6, 1000])
+    latency = summarise(samples)
+    assert (latency.windows, latency.windows_median) == ((2, 10, 20, 5, 5), 5)
+    assert (summarise(samples[:4]).windows, summarise(samples[:4]).windows_median) == ((), None)
+
+
 def test_a_single_sample_has_no_spread() -> None:
     latency = summarise(np.array([7]))
     assert (latency.p50, latency.std, latency.p50_interval.low, latency.p50_interval.high) == (7, 0, 7, 7)
