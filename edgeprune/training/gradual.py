@@ -15,7 +15,7 @@ from edgeprune.training.callbacks import Callback
 from edgeprune.training.checkpoint import facts_digest
 from edgeprune.training.evaluate import evaluate
 from edgeprune.training.loop import fit
-from edgeprune.training.masks import clear_state
+from edgeprune.training.masks import MaskCallback, clear_state
 from edgeprune.training.randomness import derive_seed
 from edgeprune.training.retraining import live_parameters
 from edgeprune.training.round import Round
@@ -43,6 +43,7 @@ class GradualPruning(Callback):
         self._settings = settings
         self._done = 0
         self._unclear = False
+        self._holder = MaskCallback({})
 
     def fingerprint(self) -> str:
         """Return what decides the prunings."""
@@ -63,6 +64,7 @@ class GradualPruning(Callback):
         masks = {name.removeprefix("mask/"): mask for name, mask in state.items() if name.startswith("mask/")}
         plan = Plan.from_json(bytes(state["plan"].tolist()).decode()) if "plan" in state else None
         self.selection = Selection(Masks(masks), plan) if masks else None
+        self._holder = MaskCallback(masks)
 
     def on_train_start(self, model: nn.Module) -> None:
         """Prune for the first time, if that was not done before an interruption."""
@@ -78,12 +80,10 @@ class GradualPruning(Callback):
         """Hold the masks, and prune if it is done by steps and time."""
         if self._steps is not None and self._done < self._rounds and (step + 1) % self._steps == 0:
             self._prune(model)
-        if self.selection is None:
-            return
-        if self._unclear:
+        if self._unclear and self.selection is not None:
             clear_state(model, optimizer, self.selection.masks)
             self._unclear = False
-        self.selection.masks.apply(model)
+        self._holder.apply(model)
 
     def _prune(self, model: nn.Module) -> None:
         self._done += 1
@@ -91,7 +91,8 @@ class GradualPruning(Callback):
         if found is not None:
             self.selection = found
             self._unclear = True
-            found.masks.apply(model)
+            self._holder = MaskCallback(found.masks)
+            self._holder.apply(model)
 
 
 def prune_while_training(work: Work, select: Select) -> tuple[Round, Selection]:
