@@ -105,6 +105,8 @@ def _cycles(estimate: dict[str, Any]) -> str:
         f"{estimate['value']:,} cycles [{estimate['low']:,}, {estimate['high']:,}] by the {estimate['model']} model of "
         f"{estimate['cpu']}"
     )
+    if estimate["assumed_caches"]:
+        text += f" with the usual {' and '.join(estimate['assumed_caches'])}"
     time = estimate["milliseconds"]
     if time is None:
         return text

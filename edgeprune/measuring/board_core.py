@@ -10,11 +10,15 @@ from edgeprune.target import Target
 
 @dataclass(frozen=True)
 class BoardCore:
-    """The model of a board's first core, the plugin's ``table`` of it, and its clock in MHz if the target says."""
+    """The model of a board's first core, the plugin's ``table`` of it, and its clock in MHz if the target says.
+
+    ``assumed`` names the caches whose size the target does not say, so that the core's usual one is taken.
+    """
 
     core: Core
     table: str
     max_mhz: int | None
+    assumed: tuple[str, ...]
 
 
 def board_core(target: Target) -> BoardCore | Unavailable:
@@ -25,4 +29,6 @@ def board_core(target: Target) -> BoardCore | Unavailable:
         return Unavailable(
             f"there is no cycle model of {first.kind}", f"set cores.kind to one of {', '.join(core_names())}"
         )
-    return BoardCore(core, core.table(first.l1d_kib, first.l2_kib, first.l3_kib), first.max_mhz)
+    table = core.table(first.l1d_kib, first.l2_kib, first.l3_kib)
+    assumed = [name for name, kib in (("L1", first.l1d_kib), ("L2", first.l2_kib)) if kib is None]
+    return BoardCore(core, table, first.max_mhz, tuple(assumed))

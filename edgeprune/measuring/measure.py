@@ -138,4 +138,4 @@ def _emulated(
 def _estimate(cycles: CyclesEstimate | Unavailable, modelled: BoardCore | Unavailable) -> EstimatedCycles | None:
     if isinstance(cycles, Unavailable) or isinstance(modelled, Unavailable):
         return None
-    return EstimatedCycles.at(cycles, modelled.max_mhz)
+    return EstimatedCycles.on(modelled, cycles)

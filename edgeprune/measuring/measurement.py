@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from edgeprune.emulation import CyclesEstimate, InstructionCount, Unavailable
 from edgeprune.measuring.bench_run import Check
+from edgeprune.measuring.board_core import BoardCore
 from edgeprune.measuring.profile import ProfiledStep
 from edgeprune.measuring.roofline import Roofline
 from edgeprune.measuring.statistics import Latency
@@ -41,7 +42,7 @@ class EstimatedCycles:
     """Cycles of one inference by the model of a core, with the range of its uncertain numbers; never a measurement.
 
     ``milliseconds`` is present where the target says the core's clock. ``found`` counts memory accesses by the place of
-    their data, nearest cache first, memory last.
+    their data, nearest cache first, memory last. ``assumed_caches`` are those whose size the target does not say.
     """
 
     value: int
@@ -52,13 +53,15 @@ class EstimatedCycles:
     mispredicted: int
     found: tuple[int, ...]
     milliseconds: EstimatedTime | None
+    assumed_caches: tuple[str, ...]
     provenance: Literal["estimated"] = "estimated"
 
     @staticmethod
-    def at(cycles: CyclesEstimate, mhz: int | None) -> EstimatedCycles:
-        """Return the estimate with its time at ``mhz``."""
+    def on(board: BoardCore, cycles: CyclesEstimate) -> EstimatedCycles:
+        """Return the estimate with its time on ``board``."""
+        mhz = board.max_mhz
         time = EstimatedTime(*cycles.milliseconds(mhz), mhz) if mhz is not None else None
-        return EstimatedCycles(**vars(cycles), milliseconds=time)
+        return EstimatedCycles(**vars(cycles), milliseconds=time, assumed_caches=board.assumed)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from edgeprune.reporting.figure import Accuracy, Figure, Provenance
 from edgeprune.reporting.headline import Ratio, headline
 from edgeprune.reporting.listing import NamedFigure, named_figures, to_csv
 from edgeprune.reporting.model import (
+    CycleEstimate,
     DataSummary,
     Epoch,
     Fact,
@@ -33,6 +34,7 @@ __all__ = [
     "Accuracy",
     "Comparison",
     "ComparisonRow",
+    "CycleEstimate",
     "DataSummary",
     "Epoch",
     "Fact",

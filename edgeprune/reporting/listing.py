@@ -62,6 +62,13 @@ def target_figures(result: VariantResult) -> Iterator[tuple[str, Figure]]:
     yield "latency p50", result.latency.p50
     yield "latency p90", result.latency.p90
     yield "instructions", result.instructions
+    for kind, figure in result.mix.items():
+        yield f"instructions, {kind}", figure
+    if result.cycles is not None:
+        yield "cycles", result.cycles.value
+        yield "cycles, low", result.cycles.low
+        yield "cycles, high", result.cycles.high
+        yield "time of the cycles", result.cycles.time
 
 
 def to_csv(report: Report) -> str:

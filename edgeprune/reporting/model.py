@@ -116,11 +116,35 @@ class Parity(Part):
     passed: bool
 
 
+class CycleEstimate(Part):
+    """Cycles of one inference by a stated ``model`` of a core: never measured, and never without their range.
+
+    ``low`` and ``high`` are the model's answers with all its uncertain numbers at one end; ``time`` is ``value`` at the
+    board's highest clock, in microseconds.
+    """
+
+    value: Figure
+    low: Figure
+    high: Figure
+    time: Figure
+    model: str
+
+    @model_validator(mode="after")
+    def _an_estimate_with_its_range(self) -> CycleEstimate:
+        figures = (self.value, self.low, self.high)
+        if any(figure.provenance != "estimated" or figure.unit != "cycles" for figure in figures):
+            raise ValueError("cycles of a model are estimated, all three")
+        if self.time.provenance not in ("estimated", None) or self.time.unit != "us":
+            raise ValueError("the time of estimated cycles is an estimate in us")
+        return self
+
+
 class VariantResult(Part):
     """What was built for one target from one variant, and what running it gave.
 
     ``accuracy`` is the binary's own over the test set; ``executable_bytes`` the self-checking benchmark's file size,
-    ``code_bytes`` the library's .text, ``arena_bound_bytes`` the lower bound no arena can be under.
+    ``code_bytes`` the library's .text, ``arena_bound_bytes`` the lower bound no arena can be under; ``mix`` the
+    instructions by class.
     """
 
     variant: Variant
@@ -134,6 +158,8 @@ class VariantResult(Part):
     arena_bound_bytes: Figure
     latency: Latency
     instructions: Figure
+    mix: dict[str, Figure] = {}
+    cycles: CycleEstimate | None = None
     kernels: tuple[Kernel, ...] = ()
     parity: tuple[Parity, ...] = ()
     verdicts: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from typing import Any
 
 from edgeprune.reporting import (
     Accuracy,
+    CycleEstimate,
     Fact,
     Figure,
     Interval,
@@ -54,6 +55,9 @@ def not_run(root: Path, target: Target) -> tuple[NotRun, ...]:
         elif measurement["instructions_absent"] is not None:
             reason = _absent(measurement["instructions_absent"])
             found.append(NotRun(what=f"counting instructions of {step}", reason=reason))
+        elif measurement.get("cycles_absent") is not None:
+            reason = _absent(measurement["cycles_absent"])
+            found.append(NotRun(what=f"estimating cycles of {step}", reason=reason))
         tuning = read_json(root / "tune" / target.name / variant / "tuning.json")
         if tuning["note"] and target.emulated:
             found.append(NotRun(what=f"tuning {step}", reason=tuning["note"]))
@@ -79,6 +83,8 @@ def _variant(
         arena_bound_bytes=Figure.computed(manifest["arena_bound_bytes"], "B"),
         latency=_latency(measurement),
         instructions=_instructions(measurement),
+        mix=_mix(measurement),
+        cycles=_cycles(measurement),
         kernels=_kernels(manifest, tuning),
         parity=_parity(measurement),
         verdicts=_verdicts(measurement),
@@ -129,6 +135,30 @@ def _instructions(measurement: Mapping[str, Any]) -> Figure:
     if measurement["instructions"] is None:
         return Figure.absent(f"not counted: {_absent(measurement['instructions_absent'])}", "instructions")
     return Figure.emulated(measurement["instructions"]["region"], "instructions")
+
+
+def _mix(measurement: Mapping[str, Any]) -> dict[str, Figure]:
+    counted = measurement.get("instructions")
+    if counted is None:
+        return {}
+    return {kind: Figure.emulated(count, "instructions") for kind, count in counted["mix"].items()}
+
+
+def _cycles(measurement: Mapping[str, Any]) -> CycleEstimate | None:
+    estimate = measurement.get("cycles_estimated")
+    if estimate is None:
+        return None
+    time = estimate["milliseconds"]
+    usual = f", with its usual {' and '.join(estimate['assumed_caches'])}" if estimate["assumed_caches"] else ""
+    return CycleEstimate(
+        value=Figure.estimated(estimate["value"], "cycles"),
+        low=Figure.estimated(estimate["low"], "cycles"),
+        high=Figure.estimated(estimate["high"], "cycles"),
+        time=Figure.absent("the target does not say the core's clock", "us")
+        if time is None
+        else Figure.estimated(1000 * time["value"], "us"),
+        model=f"{estimate['model']} model of {estimate['cpu']}{usual}",
+    )
 
 
 def _kernels(manifest: Mapping[str, Any], tuning: Mapping[str, Any]) -> tuple[Kernel, ...]:
