@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from edgeprune.errors import EdgepruneError, StageFailure, UserError
-from edgeprune.pruning.coupling import trace_coupling
+from edgeprune.pruning.coupling import Coupling, trace_coupling
 from edgeprune.pruning.literals import Sizes, attribute_edits
 from edgeprune.pruning.make_plan import removed_sets
 from edgeprune.pruning.masks import plan_masks
@@ -21,22 +22,21 @@ from edgeprune.pruning.trace import named_tensors
 from edgeprune.pruning.verify import check_equal, sample_inputs
 
 
-def compact(model: nn.Module, plan: Plan) -> nn.Module:
+def compact(model: nn.Module, plan: Plan, *, coupling: Coupling | None = None) -> nn.Module:
     """Return a new network of the same class with what the plan removes taken out.
 
     ``model`` must be masked already (``plan_masks(model, plan).apply(model)``) and is not changed. The result trains,
     its state dict has the same names, and it is verified to compute what ``model`` computes. Where sizes are written
     into the network's code and no attribute of its modules holds them, the result is a graph module with the same
-    parameter names and class name instead.
+    parameter names and class name instead. ``coupling``, from which the plan was made, saves tracing again.
 
     Raises:
         UserError: the plan was made for another network, or its masks were not applied.
         StageFailure: no way was found to shrink the network exactly; says what each way met.
     """
-    full = copy.deepcopy(model)
-    apply_folds(full, plan)
+    full = _with_folds(model, plan)
     try:
-        return _first_that_agrees(full, model, plan)
+        return _first_that_agrees(_Job(full, model, plan, coupling))
     except StageFailure as error:
         if not _is_masked(model, plan) and not plan.folds:
             raise UserError("compact: apply the plan's masks first: plan_masks(model, plan).apply(model)") from error
@@ -53,23 +53,45 @@ def compact_like(fresh_model: nn.Module, kept: Kept | Plan) -> nn.Module:
         UserError: the kept indices are for another network.
         StageFailure: no way was found to shrink the network exactly.
     """
-    smaller = copy.deepcopy(fresh_model)
     if not isinstance(kept, Plan):
+        smaller = _copy_without(fresh_model, kept)
         shrink(smaller, kept)
         return smaller
+    smaller = copy.deepcopy(fresh_model)
     plan_masks(smaller, kept).apply(smaller)
-    return _first_that_agrees(smaller, smaller, kept)
+    return _first_that_agrees(_Job(smaller, smaller, kept, None))
 
 
-def _first_that_agrees(full: nn.Module, expected: nn.Module, plan: Plan) -> nn.Module:
-    """Try the ways to shrink ``full`` in turn and return the first result that computes what ``expected`` does."""
-    inputs = tuple(_cast(value, expected) for value in sample_inputs(plan.inputs))
+class _Job:
+    """What the ways to a smaller network work on: ``full`` is shrunk and must compute what ``expected`` does."""
+
+    def __init__(self, full: nn.Module, expected: nn.Module, plan: Plan, coupling: Coupling | None) -> None:
+        self.full = full
+        self.expected = expected
+        self.plan = plan
+        self.inputs = tuple(_cast(value, expected) for value in sample_inputs(plan.inputs))
+        self._coupling = coupling if coupling is not None and _is_of(coupling, full, plan) else None
+
+    @cached_property
+    def coupling(self) -> Coupling:
+        """The network as traced; a trace given is used if the network is still of the same types."""
+        return self._coupling or trace_coupling(self.full, self.inputs, self.plan.prefer)
+
+    def cut(self) -> nn.Module:
+        """Return a copy with the tensors cut and what known modules say of them mended."""
+        smaller = _copy_without(self.full, self.plan.kept)
+        shrink(smaller, self.plan.kept)
+        return smaller
+
+
+def _first_that_agrees(job: _Job) -> nn.Module:
+    """Try the ways to shrink a network in turn and return the first result that computes what is expected."""
     met: list[str] = []
     for name, way in _WAYS:
         try:
-            smaller = way(full, plan, inputs)
-            check_equal(expected, smaller, inputs, "masked | compact")
-            check_other_weights(full, smaller, plan, inputs)
+            smaller = way(job)
+            check_equal(job.expected, smaller, job.inputs, "masked | compact")
+            check_other_weights(job.full, smaller, job.plan, job.inputs)
         except UserError:
             raise
         except (EdgepruneError, RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
@@ -77,36 +99,59 @@ def _first_that_agrees(full: nn.Module, expected: nn.Module, plan: Plan) -> nn.M
             met.append(f"{name}: {type(error).__name__}: {lines[0] if lines else ''}")
         else:
             return smaller
-    raise StageFailure(f"compact: {type(full).__name__} cannot be shrunk exactly; " + "; ".join(met))
+    raise StageFailure(f"compact: {type(job.full).__name__} cannot be shrunk exactly; " + "; ".join(met))
 
 
-def _by_tensors(full: nn.Module, plan: Plan, inputs: tuple[Tensor, ...]) -> nn.Module:
+def _by_tensors(job: _Job) -> nn.Module:
     """Cut the tensors and mend what known modules say of them."""
-    smaller = copy.deepcopy(full)
-    shrink(smaller, plan.kept)
-    return smaller
+    return job.cut()
 
 
-def _by_attributes(full: nn.Module, plan: Plan, inputs: tuple[Tensor, ...]) -> nn.Module:
+def _by_attributes(job: _Job) -> nn.Module:
     """Change, besides, the modules' integer attributes whose sizes their operators were given."""
-    coupling = trace_coupling(full, inputs, plan.prefer)
-    sizes = Sizes.of(coupling, ~removed_sets(coupling, plan))
-    smaller = _by_tensors(full, plan, inputs)
+    sizes = Sizes.of(job.coupling, ~removed_sets(job.coupling, job.plan))
+    smaller = job.cut()
     for module, name, value in attribute_edits(sizes, smaller):
         setattr(module, name, value)
     return smaller
 
 
-def _by_graph(full: nn.Module, plan: Plan, inputs: tuple[Tensor, ...]) -> nn.Module:
+def _by_graph(job: _Job) -> nn.Module:
     """Run the traced operators with the new sizes written in."""
-    return rewrite(full, _by_tensors(full, plan, inputs), plan, inputs)
+    return rewrite(job.expected, job.cut(), job.plan, job.inputs, job.coupling)
 
 
-_WAYS: tuple[tuple[str, Callable[[nn.Module, Plan, tuple[Tensor, ...]], nn.Module]], ...] = (
+_WAYS: tuple[tuple[str, Callable[[_Job], nn.Module]], ...] = (
     ("with smaller tensors", _by_tensors),
     ("with changed attributes", _by_attributes),
     ("as a graph", _by_graph),
 )
+
+
+def _copy_without(model: nn.Module, names: Iterable[str]) -> nn.Module:
+    """Return a deep copy that shares the named tensors with the original: they are about to be replaced."""
+    tensors = named_tensors(model)
+    return copy.deepcopy(model, {id(tensors[name]): tensors[name] for name in names if name in tensors})
+
+
+def _with_folds(model: nn.Module, plan: Plan) -> nn.Module:
+    """Return the network with the folds applied; everything else is shared with it."""
+    if not plan.folds:
+        return model
+    folded = _copy_without(model, named_tensors(model).keys() - plan.folds.keys())
+    apply_folds(folded, plan)
+    return folded
+
+
+def _is_of(coupling: Coupling, model: nn.Module, plan: Plan) -> bool:
+    """Tell whether a network has the tensors that were traced, on the same device in the same types."""
+    if (coupling.inputs, coupling.prefer) != (plan.inputs, plan.prefer):
+        return False
+    kinds = [
+        {name: (t.shape, t.dtype, t.device) for name, t in tensors.items()}
+        for tensors in (coupling.trace.state, named_tensors(model))
+    ]
+    return kinds[0] == kinds[1]
 
 
 @torch.no_grad()

@@ -92,24 +92,9 @@ def _pairs(before: Any, after: Any) -> list[tuple[int, int]]:
 
 
 def _shape(sizes: Sizes, node: fx.Node, bound: dict[str, Any]) -> Edit:
-    """View and expand: the new length of every axis that is written as a number.
-
-    A length computed from the batch size, such as batch times heads, is left for the operator to work out; what it
-    worked out before is then written as a number.
-    """
+    """View and expand: the new length of every axis that is written as a number."""
     key = "shape" if "shape" in bound else "size"
-    shape = shape_of(node)
-    after = [sizes.after(node, axis) for axis in range(len(shape))]
-    computed = {axis for axis, size in enumerate(bound[key]) if type(size) is not int and after[axis] != shape[axis]}
-    new = []
-    for axis, size in enumerate(bound[key]):
-        if axis in computed:
-            new.append(-1)
-        elif type(size) is not int or (size == -1 and not computed):
-            new.append(size)
-        else:
-            new.append(after[axis])
-    return {key: new}
+    return {key: [size if size == -1 else sizes.after(node, axis) for axis, size in enumerate(bound[key])]}
 
 
 def _unflatten(sizes: Sizes, node: fx.Node, bound: dict[str, Any]) -> Edit:

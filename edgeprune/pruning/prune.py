@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from edgeprune.parity import Parity
 from edgeprune.pruning.compact import compact
 from edgeprune.pruning.compose import compose
+from edgeprune.pruning.coupling import trace_coupling
 from edgeprune.pruning.criteria import Batch, Criterion
-from edgeprune.pruning.make_plan import make_plan
+from edgeprune.pruning.make_plan import make_plan, prefer_of
 from edgeprune.pruning.masks import plan_masks
 from edgeprune.pruning.plan import Plan
 from edgeprune.pruning.verify import check_equal
@@ -58,12 +59,20 @@ def prune(
         StageFailure: the network cannot be traced or shrunk.
         ParityError: the compact network differs from the masked one on ``example_inputs``.
     """
+    coupling = trace_coupling(model, example_inputs, prefer_of(settings))
     plan = make_plan(
-        model, example_inputs, settings, calibration=calibration, seed=seed, criterion=criterion, earlier=earlier
+        model,
+        example_inputs,
+        settings,
+        coupling=coupling,
+        calibration=calibration,
+        seed=seed,
+        criterion=criterion,
+        earlier=earlier,
     )
     masked = copy.deepcopy(model)
     plan_masks(masked, plan).apply(masked)
-    smaller = compact(masked, plan)
+    smaller = compact(masked, plan, coupling=coupling)
     parity = check_equal(masked, smaller, example_inputs, "masked | compact")
     from_original = plan if earlier is None else compose(earlier, plan)
     return PruneResult(plan, from_original, masked, smaller, parity)

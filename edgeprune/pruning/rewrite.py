@@ -3,150 +3,215 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.utils._pytree import tree_unflatten
 
-from edgeprune.errors import StageFailure
-from edgeprune.pruning.coupling import couple
+from edgeprune.errors import EdgepruneError, StageFailure
+from edgeprune.pruning.batches import Linear, Unlike, batch_of, merged, require_alike, with_batch
+from edgeprune.pruning.calls import Call, calls, sizes_of, with_arguments
+from edgeprune.pruning.coupling import Coupling, trace_coupling
 from edgeprune.pruning.filled import cut_result, fill_operands
-from edgeprune.pruning.literals import Edit, Sizes, edits
-from edgeprune.pruning.make_plan import removed_sets
 from edgeprune.pruning.plan import Plan
-from edgeprune.pruning.trace import Trace, trace
+from edgeprune.pruning.trace import Trace
+from edgeprune.pruning.verify import check_equal
 from edgeprune.pruning.walk import Fill, arguments, module_name, operator_name
 
 _TRAIN_MODULES = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
 
-def rewrite(model: nn.Module, smaller: nn.Module, plan: Plan, inputs: tuple[Tensor, ...]) -> nn.Module:
+def rewrite(
+    model: nn.Module, smaller: nn.Module, plan: Plan, inputs: tuple[Tensor, ...], coupling: Coupling
+) -> nn.Module:
     """Return a graph module that runs ``model``'s operators on ``smaller``'s parameters, under their names.
 
     Batch normalisations and dropouts stay modules, so that training mode means what it meant; anything else that a
-    network does in training only (stochastic depth, auxiliary heads) is not in the graph.
+    network does in training only (stochastic depth, auxiliary heads) is not in the graph. It takes any batch size if
+    the network does; ``inputs`` are those that ``coupling`` was traced with.
 
     Raises:
         StageFailure: the network returns something a graph cannot.
     """
-    traced = _trace(model, inputs)
-    coupling = couple(traced, model, inputs, plan.prefer)
-    sizes = Sizes.of(coupling, ~removed_sets(coupling, plan))
-    changes = edits(sizes)
-    graph = fx.Graph()
-    values: dict[fx.Node, Any] = {}
-    for node in traced.graph.nodes:
-        if node.op == "placeholder":
-            values[node] = _placeholder(graph, node, traced, smaller)
-        elif node.op == "output":
-            graph.output(_structured(node, values, traced))
-        else:
-            values[node] = _copied(graph, node, values, changes.get(node.name, {}), sizes, smaller)
-    for node in reversed(graph.nodes):
-        if node.op == "get_attr" and not node.users:
-            graph.erase_node(node)
-    graph.lint()
-    result = fx.GraphModule(smaller, graph, type(model).__name__)
-    for path, module in result.named_modules():
-        module.training = smaller.get_submodule(path).training
-    return result
+    size = batch_of(inputs)
+    if size is not None:
+        for one, other, sizes in _pairs(model, inputs, size, coupling):
+            try:
+                require_alike(one.trace, other.trace)
+                result = _Builder(model, smaller, one, plan, (other, sizes)).module()
+                check_equal(model, result, with_batch(inputs, max(sizes) + 1), "masked | compact at another batch size")
+            except (Unlike, EdgepruneError, RuntimeError):
+                continue
+            return result
+    return _Builder(model, smaller, coupling, plan, None).module()
 
 
-def _trace(model: nn.Module, inputs: tuple[Tensor, ...]) -> Trace:
-    """Trace with a free batch size if the network allows that."""
-    batches = {value.shape[0] for value in inputs if value.ndim}
-    if len(batches) == 1 and all(value.ndim for value in inputs):
-        doubled = inputs if batches != {1} else tuple(torch.cat([value, value]) for value in inputs)
-        shapes = tuple({0: torch.export.Dim.AUTO} for _ in inputs)
+def _pairs(
+    model: nn.Module, inputs: tuple[Tensor, ...], size: int, coupling: Coupling
+) -> Iterator[tuple[Coupling, Coupling, tuple[int, int]]]:
+    """Yield the network at two batch sizes; a second pair in case a batch of one is a case of its own."""
+    before, at = coupling, size
+    for larger in (size + 1, size + 2):
         try:
-            return trace(model, doubled, dynamic_shapes=shapes)
+            found = trace_coupling(model, with_batch(inputs, larger), coupling.prefer)
         except StageFailure:
-            return trace(model, inputs)
-    return trace(model, inputs)
+            return
+        yield before, found, (at, larger)
+        before, at = found, larger
 
 
-def _placeholder(graph: fx.Graph, node: fx.Node, traced: Trace, smaller: nn.Module) -> fx.Node:
-    name = traced.tensors.get(node.name)
-    if name is not None:
-        return graph.get_attr(name)
-    if node.name in traced.constants:
-        smaller.register_buffer(node.name, traced.constants[node.name].clone(), persistent=False)
-        return graph.get_attr(node.name)
-    return graph.placeholder(node.name)
+class _Builder:
+    """Writes the graph."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        smaller: nn.Module,
+        coupling: Coupling,
+        plan: Plan,
+        other: tuple[Coupling, tuple[int, int]] | None,
+    ) -> None:
+        self._model = model
+        self._smaller = smaller
+        self._trace: Trace = coupling.trace
+        self._sizes = sizes_of(coupling, plan)
+        self._calls = calls(self._sizes)
+        self._fills: dict[str, list[Fill]] = {}
+        for fill in coupling.fills:
+            self._fills.setdefault(fill.node, []).append(fill)
+        self._other = (calls(sizes_of(other[0], plan)), other[1]) if other else None
+        self._graph = fx.Graph()
+        self._values: dict[fx.Node, Any] = {}
+        self._numbers: dict[Linear, fx.Node] = {}
+
+    def module(self) -> nn.Module:
+        """Return the finished module in ``smaller``'s modes."""
+        for node in self._trace.graph.nodes:
+            if node.op == "placeholder":
+                self._values[node] = self._placeholder(node)
+            elif node.op == "output":
+                self._graph.output(self._structured(node))
+            else:
+                self._values[node] = self._copied(node)
+        for node in reversed(self._graph.nodes):
+            if node.op == "get_attr" and not node.users:
+                self._graph.erase_node(node)
+        self._graph.lint()
+        result = fx.GraphModule(self._smaller, self._graph, type(self._model).__name__)
+        _keep_state(self._smaller, result)
+        for path, module in result.named_modules():
+            module.training = self._smaller.get_submodule(path).training
+        return result
+
+    def _placeholder(self, node: fx.Node) -> fx.Node:
+        name = self._trace.tensors.get(node.name)
+        if name is not None:
+            return self._graph.get_attr(name)
+        constants = self._trace.constants
+        if node.name in constants:
+            self._smaller.register_buffer(node.name, constants[node.name].clone(), persistent=False)
+            return self._graph.get_attr(node.name)
+        return self._graph.placeholder(node.name)
+
+    def _structured(self, node: fx.Node) -> Any:
+        results = node.args[0]
+        assert isinstance(results, (list, tuple))
+        leaves = [self._values[value] if isinstance(value, fx.Node) else value for value in results]
+        structure = tree_unflatten(leaves, self._trace.out_spec)
+        if not isinstance(structure, (fx.Node, tuple, list, dict)):
+            kind = type(structure).__name__
+            raise StageFailure(f"a graph cannot return {kind}; return tensors, tuples or dictionaries")
+        return structure
+
+    def _copied(self, node: fx.Node) -> Any:
+        name = operator_name(node)
+        if name in ("batch_norm", "dropout") and not node.args[-1 if name == "dropout" else 5]:
+            called = self._as_module(node)
+            if called is not None:
+                return called
+        call = self._call(node)
+        args = fx.map_arg(call.args, self._value)
+        kwargs = dict(fx.map_arg(call.kwargs, self._value))
+        return self._filled(node, Call(call.target, args, kwargs))
+
+    def _filled(self, node: fx.Node, call: Call) -> fx.Node:
+        """Call an operator; removed channels that it counts as zeros are filled in before and cut off after."""
+        fills = [(fill, fill.size - self._live(node, fill)) for fill in self._fills.get(node.name, ())]
+        fills = [(fill, missing) for fill, missing in fills if missing]
+        given = {key: self._values[arguments(node)[key]] for fill, _ in fills for key, _ in fill.operands}
+        for fill, missing in fills:
+            fill_operands(self._graph, node, fill, missing, given)
+        if given:
+            call = with_arguments(call, given)
+        result = self._graph.call_function(call.target, call.args, call.kwargs)
+        for fill, missing in fills:
+            result = cut_result(self._graph, result, fill, missing)
+        return result
+
+    def _live(self, node: fx.Node, fill: Fill) -> int:
+        name, axis = fill.operands[0]
+        return self._sizes.after(arguments(node)[name], axis)
+
+    def _value(self, node: fx.Node) -> Any:
+        """Return the new graph's node for one of the traced graph; its own come from ``_number``."""
+        return self._values.get(node, node)
+
+    def _call(self, node: fx.Node) -> Call:
+        call = self._calls[node.name]
+        if self._other is None:
+            return call
+        others, sizes = self._other
+        return merged(call, others[node.name], sizes, self._number)
+
+    def _number(self, line: Linear) -> fx.Node:
+        """Return a node that works a number out of the batch size."""
+        if line not in self._numbers:
+            if line == Linear(1, 0):
+                source = next(n for n in self._trace.graph.nodes if n.name == self._trace.inputs[0])
+                size = self._graph.call_function(torch.ops.aten.sym_size.int, (self._values[source], 0))
+            elif line.offset:
+                size = self._graph.call_function(operator.add, (self._number(Linear(line.slope, 0)), line.offset))
+            else:
+                size = self._graph.call_function(operator.mul, (self._number(Linear(1, 0)), line.slope))
+            self._numbers[line] = size
+        return self._numbers[line]
+
+    def _as_module(self, node: fx.Node) -> fx.Node | None:
+        """Call the module that ran the operator, so that it behaves in training as it did."""
+        source = self._values[node.args[0]]  # type: ignore[index]
+        path = module_name(node)
+        module = self._smaller.get_submodule(path)
+        if path and isinstance(module, _TRAIN_MODULES):
+            return self._graph.call_module(path, (source,))
+        if operator_name(node) == "dropout":
+            own = f"{node.name}_module"
+            self._smaller.add_module(own, nn.Dropout(float(arguments(node)["p"])))
+            return self._graph.call_module(own, (source,))
+        return None
 
 
-def _structured(node: fx.Node, values: dict[fx.Node, Any], traced: Trace) -> Any:
-    results = node.args[0]
-    assert isinstance(results, (list, tuple))
-    leaves = [values[value] if isinstance(value, fx.Node) else value for value in results]
-    structure = tree_unflatten(leaves, traced.out_spec)
-    if not isinstance(structure, (fx.Node, tuple, list, dict)):
-        raise StageFailure(f"a graph cannot return {type(structure).__name__}; return tensors, tuples or dictionaries")
-    return structure
+def _keep_state(source: nn.Module, result: nn.Module) -> None:
+    """Give a graph module the parameters and buffers that no operator reads: its state dict is to be the original's."""
+    for path, module in source.named_modules(remove_duplicate=False):
+        kept = {
+            name: value for name, value in module._buffers.items() if name not in module._non_persistent_buffers_set
+        }
+        for name, value in {**module._parameters, **kept}.items():
+            if value is None:
+                continue
+            owner = _submodule(result, path)
+            if isinstance(value, nn.Parameter):
+                owner.register_parameter(name, value)
+            else:
+                owner.register_buffer(name, value)
 
 
-def _copied(
-    graph: fx.Graph, node: fx.Node, values: dict[fx.Node, Any], edit: Edit, sizes: Sizes, smaller: nn.Module
-) -> Any:
-    name = operator_name(node)
-    if name in ("batch_norm", "dropout") and not node.args[-1 if name == "dropout" else 5]:
-        called = _as_module(graph, node, values, smaller)
-        if called is not None:
-            return called
-    if name in ("chunk", "split") and node.target is not operator.getitem:
-        return _exact_split(graph, node, values, sizes)
-    args = fx.map_arg(node.args, lambda value: values[value])
-    kwargs = dict(fx.map_arg(node.kwargs, lambda value: values[value]))
-    if not isinstance(node.target, torch._ops.OpOverload):
-        return graph.call_function(node.target, args, kwargs)  # type: ignore[arg-type]
-    moved = {key: fx.map_arg(value, lambda node: values[node]) for key, value in edit.items()}
-    fills = [(fill, fill.size - _live(sizes, node, fill)) for fill in sizes.coupling.fills if fill.node == node.name]
-    fills = [(fill, missing) for fill, missing in fills if missing]
-    for fill, missing in fills:
-        for key, _ in fill.operands:
-            moved.setdefault(key, values[arguments(node)[key]])
-        fill_operands(graph, node, fill, missing, moved)
-    args, kwargs = _edited(node.target, args, kwargs, moved)
-    result = graph.call_function(node.target, args, kwargs)
-    for fill, missing in fills:
-        result = cut_result(graph, result, fill, missing)
-    return result
-
-
-def _live(sizes: Sizes, node: fx.Node, fill: Fill) -> int:
-    name, axis = fill.operands[0]
-    return sizes.after(arguments(node)[name], axis)
-
-
-def _as_module(graph: fx.Graph, node: fx.Node, values: dict[fx.Node, Any], smaller: nn.Module) -> fx.Node | None:
-    """Call the module that ran the operator, so that it behaves in training as it did."""
-    path = module_name(node)
-    module = smaller.get_submodule(path)
-    if path and isinstance(module, _TRAIN_MODULES):
-        return graph.call_module(path, (values[node.args[0]],))  # type: ignore[index]
-    if operator_name(node) == "dropout":
-        own = f"{node.name}_module"
-        smaller.add_module(own, nn.Dropout(float(arguments(node)["p"])))
-        return graph.call_module(own, (values[node.args[0]],))  # type: ignore[index]
-    return None
-
-
-def _exact_split(graph: fx.Graph, node: fx.Node, values: dict[fx.Node, Any], sizes: Sizes) -> fx.Node:
-    axis = int(arguments(node)["dim"])
-    pieces = node.meta["val"]
-    axis += len(pieces[0].shape) if axis < 0 else 0
-    lengths = [sizes.after(node, axis, part) for part in range(len(pieces))]
-    source = values[node.args[0]]  # type: ignore[index]
-    return graph.call_function(torch.ops.aten.split_with_sizes.default, (source, lengths, axis))
-
-
-def _edited(target: torch._ops.OpOverload, args: Any, kwargs: dict[str, Any], edit: Edit) -> tuple[Any, dict[str, Any]]:
-    positions = {argument.name: place for place, argument in enumerate(target._schema.arguments)}
-    changed = list(args)
-    for key, value in edit.items():
-        if positions[key] < len(changed):
-            changed[positions[key]] = value
-        else:
-            kwargs[key] = value
-    return tuple(changed), kwargs
+def _submodule(root: nn.Module, path: str) -> nn.Module:
+    """Return a submodule, made where it is missing."""
+    for name in path.split(".") if path else ():
+        if name not in root._modules:
+            root.add_module(name, nn.Module())
+        root = root._modules[name]  # type: ignore[assignment]
+    return root

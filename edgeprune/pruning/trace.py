@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -36,7 +35,7 @@ class Trace:
     out_spec: TreeSpec
 
 
-def trace(model: nn.Module, example_inputs: tuple[Tensor, ...], dynamic_shapes: Any = None) -> Trace:
+def trace(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> Trace:
     """Trace ``model`` in evaluation mode; its own modes are put back.
 
     Raises:
@@ -47,7 +46,7 @@ def trace(model: nn.Module, example_inputs: tuple[Tensor, ...], dynamic_shapes: 
         raise UserError("example_inputs must be a tuple of tensors, for example (torch.zeros(1, 3, 224, 224),)")
     with evaluation_mode(model), _plain_attention(), torch.enable_grad():
         try:
-            program = torch.export.export(model, example_inputs, dynamic_shapes=dynamic_shapes, strict=False)
+            program = torch.export.export(model, example_inputs, strict=False)
         except Exception as error:
             first_line = (str(error).strip().splitlines() or [""])[0]
             raise StageFailure(

@@ -86,7 +86,6 @@ def _plan(run: Run) -> None:
     with Peak() as peak:
         run.plan = make_plan(run.model, run.inputs(), settings, coupling=run.coupling)
     run.row["plan_memory"] = _times_model(run.model, peak.extra)
-    run.coupling = None
     plan = run.plan
     for unit in ("parameters", "macs", "channels"):
         run.row[unit] = [getattr(plan, f"{unit}_before"), getattr(plan, f"{unit}_after")]
@@ -115,7 +114,8 @@ def _compact(run: Run) -> None:
     assert run.plan is not None
     run.masked, run.model = run.model, nn.Module()
     plan_masks(run.masked, run.plan).apply(run.masked)
-    run.small = compact(run.masked, run.plan)
+    run.small = compact(run.masked, run.plan, coupling=run.coupling)
+    run.coupling = None
     run.row["result"] = "graph" if isinstance(run.small, torch.fx.GraphModule) else "module"
     after = sum(p.numel() for p in run.small.parameters())
     if after != run.plan.parameters_after:
