@@ -90,10 +90,10 @@ def queries(model: str, version: str) -> list[str]:
 
 def declarations(program: Program, kernels: dict[str, CompiledKernel]) -> list[str]:
     """Return the kernels' prototypes."""
-    arity = {step.kernel: len(step.arguments) for step in program.steps if isinstance(step, KernelCall)}
+    arguments = {step.kernel: step.arguments for step in program.steps if isinstance(step, KernelCall)}
     lines = []
     for name, kernel in sorted(kernels.items()):
-        parameters = ["const void *"] * (arity[name] + len(kernel.workspaces))
+        parameters = ["const void *"] * (len(kernel.passed(arguments[name])) + len(kernel.workspaces))
         parameters += ["int", "int"] if kernel.shared is not None else []
         lines.append(f"extern void {kernel.symbol}({', '.join(parameters)}) HIDDEN; /* {name} */")
     return lines
@@ -119,7 +119,7 @@ def _body(
         if isinstance(step, Copy):
             lines.append(copy_call(step, program, layout))
         else:
-            places = [place(program.buffers[index], layout) for index in step.arguments]
+            places = [place(program.buffers[index], layout) for index in kernels[step.kernel].passed(step.arguments)]
             places += [f"a + {offset}" for offset in layout.workspaces.get(number, ())]
             lines.append(f"{kernels[step.kernel].symbol}({', '.join(places)});")
         lines += [f"step_done({number});"] if profiled else []

@@ -7,13 +7,14 @@ stack becomes one more pointer, so that the arena can hold it and two threads ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import tvm
 from tvm import s_tir, tirx
 
+from edgeprune.artifact.in_place import choose_in_place
 from edgeprune.artifact.parallel_loop import split_parallel_loop
 from edgeprune.errors import StageFailure
 from edgeprune.lowering.program import Program
@@ -30,12 +31,18 @@ class CompiledKernel:
 
     ``shared`` is the number of iterations of its outermost loop where threads may share it: such a kernel takes two
     more integers, the first iteration to run and the one after the last, and every thread needs its own workspaces.
+    ``in_place`` is the position of the argument whose memory the output takes: the kernel has no pointer for it.
     """
 
     name: str
     symbol: str
     workspaces: tuple[int, ...]
     shared: int | None = None
+    in_place: int | None = None
+
+    def passed(self, arguments: Sequence[int]) -> list[int]:
+        """Return those of a call's buffers that the kernel has a pointer for."""
+        return [index for position, index in enumerate(arguments) if position != self.in_place]
 
 
 @dataclass(frozen=True)
@@ -59,9 +66,11 @@ def compile_kernels(
     symbols = {name: f"{prefix}_k{number}" for number, name in enumerate(sorted(program.kernels))}
     functions = {symbol: program.kernels[name] for name, symbol in symbols.items()}
     names = {symbol: name for name, symbol in symbols.items()}
-    wants = _compile(functions, target, object_path, names, share=True)
+    chosen = choose_in_place(program)
+    in_place = {symbols[name]: position for name, position in chosen.items()}
+    wants = _compile(functions, target, object_path, names, share=True, in_place=in_place)
     return {
-        name: CompiledKernel(name, symbol, wants[symbol].workspaces, wants[symbol].shared)
+        name: CompiledKernel(name, symbol, wants[symbol].workspaces, wants[symbol].shared, chosen.get(name))
         for name, symbol in symbols.items()
     }
 
@@ -76,7 +85,7 @@ def compile_functions(
     Raises:
         StageFailure: TVM or LLVM refused one.
     """
-    wants = _compile(functions, target, object_path, names, share=False)
+    wants = _compile(functions, target, object_path, names, share=False, in_place={})
     return {symbol: found.workspaces for symbol, found in wants.items()}
 
 
@@ -87,13 +96,16 @@ def _compile(
     names: Mapping[str, str],
     *,
     share: bool,
+    in_place: Mapping[str, int],
 ) -> dict[str, _Wants]:
     wants: dict[str, _Wants] = {}
     plain: dict[str, tirx.PrimFunc] = {}
     code_target = _unaligned(target)
     for symbol, function in functions.items():
         try:
-            plain[symbol], wants[symbol] = _plain_function(function, symbol, code_target, share=share)
+            plain[symbol], wants[symbol] = _plain_function(
+                function, symbol, code_target, share=share, in_place=in_place.get(symbol)
+            )
         except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
             raise StageFailure(f"kernel {names[symbol]}: {_last_line(error)}") from error
     try:
@@ -110,7 +122,7 @@ def _unaligned(target: tvm.target.Target) -> tvm.target.Target:
 
 
 def _plain_function(
-    function: tirx.PrimFunc, symbol: str, target: tvm.target.Target, *, share: bool
+    function: tirx.PrimFunc, symbol: str, target: tvm.target.Target, *, share: bool, in_place: int | None
 ) -> tuple[tirx.PrimFunc, _Wants]:
     module = tvm.IRModule({symbol: function.with_attr("global_symbol", symbol)})
     with target:
@@ -118,11 +130,13 @@ def _plain_function(
     split = split_parallel_loop(lowered.body) if share else None
     rewriter = _Rewriter()
     body = rewriter.rewrite(split.body if split is not None else lowered.body)
-    parameters, declarations = [], []
-    for buffer in lowered.params:
-        variable = tirx.Var(buffer.name, _pointer(buffer.dtype))
-        parameters.append(variable)
-        declarations.append(tirx.DeclBuffer(buffer, data=variable))
+    pointers = [tirx.Var(buffer.name, _pointer(buffer.dtype)) for buffer in lowered.params]
+    parameters = [pointer for position, pointer in enumerate(pointers) if position != in_place]
+    if in_place is not None:
+        pointers[in_place] = pointers[-1]
+    declarations = [
+        tirx.DeclBuffer(buffer, data=pointer) for buffer, pointer in zip(lowered.params, pointers, strict=True)
+    ]
     parameters += [*rewriter.variables, *(split.bounds if split is not None else ())]
     plain = tirx.PrimFunc(parameters, tirx.SeqStmt([*declarations, body]), ret_type=None, attrs=lowered.attrs)
     return plain, _Wants(tuple(rewriter.sizes), split.iterations if split is not None else None)

@@ -31,7 +31,7 @@ def lay_out(program: Program, kernels: dict[str, CompiledKernel], threads: int =
 
     A kernel that ``threads`` share has workspaces for all of them.
     """
-    spans = _intermediate_spans(program)
+    spans, memory = _share_memory(program, kernels, _intermediate_spans(program))
     lifetimes = [Lifetime(program.buffers[index].size, *span) for index, span in spans.items()]
     owners: list[int] = []
     for number, step in enumerate(program.steps):
@@ -42,7 +42,8 @@ def lay_out(program: Program, kernels: dict[str, CompiledKernel], threads: int =
                 lifetimes.append(Lifetime(whole, number, number))
                 owners.append(number)
     plan = plan_arena(lifetimes) if lifetimes else ArenaPlan((), 0, 0)
-    buffers = dict(zip(spans, plan.offsets, strict=False))
+    offsets = dict(zip(spans, plan.offsets, strict=False))
+    buffers = {index: offsets[first] for index, first in memory.items()}
     workspaces: dict[int, tuple[int, ...]] = {}
     for owner, offset in zip(owners, plan.offsets[len(spans) :], strict=True):
         workspaces[owner] = (*workspaces.get(owner, ()), offset)
@@ -60,6 +61,24 @@ def _intermediate_spans(program: Program) -> dict[int, tuple[int, int]]:
                 first = spans.get(index, (number, number))[0]
                 spans[index] = (first, number)
     return spans
+
+
+def _share_memory(
+    program: Program, kernels: dict[str, CompiledKernel], spans: dict[int, tuple[int, int]]
+) -> tuple[dict[int, tuple[int, int]], dict[int, int]]:
+    """Return the spans of pieces of memory by their first buffer, and that buffer for every intermediate.
+
+    A kernel that works in place hands on the memory of the buffer it reads.
+    """
+    owner = {index: index for index in spans}
+    shared = dict(spans)
+    for step in program.steps:
+        position = kernels[step.kernel].in_place if isinstance(step, KernelCall) else None
+        if isinstance(step, KernelCall) and position is not None:
+            first, result = owner[step.arguments[position]], step.arguments[-1]
+            owner[result] = first
+            shared[first] = (shared[first][0], shared.pop(result)[1])
+    return shared, owner
 
 
 def _lay_out_constants(program: Program) -> tuple[dict[int, int], bytes]:

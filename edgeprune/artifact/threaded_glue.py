@@ -101,7 +101,7 @@ def _steps(program: Program, kernels: dict[str, CompiledKernel], layout: MemoryL
 
 
 def _call(number: int, step: KernelCall, program: Program, kernel: CompiledKernel, layout: MemoryLayout) -> str:
-    arguments = [place(program.buffers[index], layout) for index in step.arguments]
+    arguments = [place(program.buffers[index], layout) for index in kernel.passed(step.arguments)]
     for offset, size in zip(layout.workspaces.get(number, ()), kernel.workspaces, strict=True):
         own = "" if kernel.shared is None else f" + {aligned(size)} * part"
         arguments.append(f"a + {offset}{own}")

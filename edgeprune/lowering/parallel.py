@@ -14,6 +14,8 @@ from tvm import s_tir, tirx
 from tvm.s_tir import Schedule, ScheduleError
 from tvm.s_tir.analysis import estimate_tir_flops
 
+from edgeprune.lowering.loop_nest import Leaf, leaves
+
 LEAST_WORK = 50_000
 """Operations and written elements from which a kernel is shared: below, threads would wait longer than they work."""
 # With so many iterations for each thread none has to wait long for another that got one more.
@@ -53,7 +55,7 @@ def _shareable(function: tirx.PrimFunc, threads: int) -> list[tirx.For]:
     The innermost loop of all is left to the compiler's vectoriser.
     """
     statement = function.body.block.body
-    blocks = _blocks(statement)
+    blocks = leaves(function)
     outputs = list(function.params)
     found: list[tirx.For] = []
     iterations = 1
@@ -67,30 +69,16 @@ def _shareable(function: tirx.PrimFunc, threads: int) -> list[tirx.For]:
     return found
 
 
-def _blocks(statement: tirx.Stmt) -> list[s_tir.SBlockRealize] | None:
-    """Return the blocks below ``statement``, or None if it holds more than loops and sequences of them."""
-    if isinstance(statement, s_tir.SBlockRealize):
-        return [statement]
-    if isinstance(statement, tirx.For):
-        return _blocks(statement.body)
-    if not isinstance(statement, tirx.SeqStmt):
-        return None
-    parts = [_blocks(part) for part in statement.seq]
-    return None if any(part is None for part in parts) else [block for part in parts for block in part or ()]
-
-
-def _independent(loop: tirx.For, blocks: Sequence[s_tir.SBlockRealize], outputs: Sequence[tirx.Buffer]) -> bool:
+def _independent(loop: tirx.For, blocks: Sequence[Leaf], outputs: Sequence[tirx.Buffer]) -> bool:
     """Whether no block sums over ``loop``, and every block that writes an output writes other elements each time."""
     if int(loop.extent) == 1:
         return True
-    for realize in blocks:
-        uses = [_uses(value, loop.loop_var) for value in realize.iter_values]
-        kinds = [int(variable.iter_type) for variable in realize.block.iter_vars]
+    for leaf in blocks:
+        uses = [_uses(value, loop.loop_var) for value in leaf.realize.iter_values]
+        kinds = [int(variable.iter_type) for variable in leaf.block.iter_vars]
         if any(used and kind != _SPATIAL for used, kind in zip(uses, kinds, strict=True)):
             return False
-        written = [region.source for region in realize.block.writes]
-        is_output = any(buffer.same_as(output) for buffer in written for output in outputs)
-        if is_output and not any(uses):
+        if any(leaf.writes(output) for output in outputs) and not any(uses):
             return False
     return True
 
