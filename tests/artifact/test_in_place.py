@@ -92,7 +92,7 @@ def program(calls: list[tuple[str, int, int]], *, result: int | None = None) -> 
     buffers.append(Buffer(len(buffers), Role.OUTPUT, 0, BYTES, "float32"))
     steps.append(Copy(len(calls) if result is None else result, len(buffers) - 1))
     spec = (TensorSpec("tensor", (SIDE, SIDE), "float32"),)
-    return Program(tuple(buffers), (), tuple(steps), FUNCTIONS, spec, spec, "", {}, {})
+    return Program(tuple(buffers), (), tuple(steps), FUNCTIONS, spec, spec, "", {}, tuned={}, work={})
 
 
 def test_a_buffer_that_is_needed_later_is_left_alone() -> None:
