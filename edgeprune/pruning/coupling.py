@@ -115,7 +115,7 @@ def couple(traced: Trace, model: nn.Module, example_inputs: tuple[Tensor, ...], 
         elif node.op == "output":
             _pin_outputs(walk, node)
     preferred = walk.preferred + walk.grouped if prefer == "group" else walk.preferred
-    resolve_products(walk.labels, walk.products, preferred)
+    resolve_products(walk.labels, walk.products, preferred, walk.copied)
     inputs = tuple((tuple(value.shape), str(value.dtype).removeprefix("torch.")) for value in example_inputs)
     return _number(walk, model, inputs, tuple(dict.fromkeys(unknown)), prefer)
 

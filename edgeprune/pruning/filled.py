@@ -90,7 +90,10 @@ def _amounts(live: Sequence[int], filled: Sequence[int]) -> list[int]:
 
 
 def _cut(result: Tensor, amounts: list[int]) -> Tensor:
-    return F.pad(result, [-amount for amount in amounts])
+    for place, amount in enumerate(amounts[1::2]):
+        if amount:
+            result = result.narrow(-1 - place, 0, result.shape[-1 - place] - amount)
+    return result
 
 
 def fill_operands(graph: fx.Graph, node: fx.Node, fill: Fill, missing: int, given: dict[str, fx.Node]) -> None:

@@ -134,6 +134,18 @@ def _narrow(sizes: Sizes, node: fx.Node, bound: dict[str, Any]) -> Edit:
     return {"start": sizes.before_place(source, axis, bound["start"]), "length": sizes.after(node, axis)}
 
 
+def _repeat(sizes: Sizes, node: fx.Node, bound: dict[str, Any]) -> Edit:
+    """An axis of size one that is repeated: as often as the result is long."""
+    key = "repeats" if "repeats" in bound else "dims"
+    shape, source = shape_of(node), shape_of(node.args[0])  # type: ignore[arg-type]
+    new = list(bound[key])
+    for axis, times in enumerate(new):
+        own = axis - (len(shape) - len(source))
+        if type(times) is int and times > 1 and (own < 0 or source[own] == 1):
+            new[axis] = sizes.after(node, axis)
+    return {key: new}
+
+
 def _pad(sizes: Sizes, node: fx.Node, bound: dict[str, Any]) -> Edit:
     amounts = list(bound["pad"])
     shape = shape_of(node)
@@ -172,6 +184,7 @@ _RULES: dict[str, Callable[[Sizes, fx.Node, dict[str, Any]], Edit]] = {
     **dict.fromkeys(("view", "reshape", "_unsafe_view", "expand"), _shape),
     **dict.fromkeys(("split", "split_with_sizes"), _split),
     **dict.fromkeys(_CONVOLUTIONS, _conv_groups),
+    **dict.fromkeys(("repeat", "tile"), _repeat),
     **dict.fromkeys(("pad", "constant_pad_nd"), _pad),
     "unflatten": _unflatten,
     "slice": _slice,

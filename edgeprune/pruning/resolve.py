@@ -16,29 +16,32 @@ _REASON = "cut along another factor of its axis"
 class _Option:
     factor: int
     preferred: bool
+    original: bool
     sets: int
 
 
-def resolve_products(labels: Labels, products: list[Product], preferred: list[Indices]) -> None:
+def resolve_products(labels: Labels, products: list[Product], preferred: list[Indices], copied: list[Indices]) -> None:
     """Turn every product into joins and pins, the forced ones first.
 
     A product with several factors that could shrink follows the factor somebody prefers (heads of an attention, or one
-    chosen before), else the one that leaves the finest choice.
+    chosen before), then one that does not number copies (``copied``: the queries that share a key, say), then the one
+    that leaves the finest choice.
     """
+    numbering = {int(axis[0]) for axis in copied if len(axis)}
     pending = list(products)
-    chosen: list[Indices] = list(preferred)
+    chosen = _with_factors(labels.roots(), products, preferred, numbering)
     while pending:
         roots, pinned = labels.roots(), labels.pinned_roots()
         undecided = []
         for product in pending:
-            options = _options(product, roots, pinned, chosen)
+            options = _options(product, roots, pinned, chosen, numbering)
             if len(options) > 1:
                 undecided.append((product, options))
             else:
                 _settle(labels, product, options[0].factor if options else None)
         if len(undecided) == len(pending):
             product, options = undecided.pop(0)
-            best = max(options, key=lambda option: (option.preferred, option.sets))
+            best = max(options, key=lambda option: (option.preferred, option.original, option.sets))
             _settle(labels, product, best.factor)
             factor = product.factors[best.factor]
             assert factor is not None
@@ -46,7 +49,26 @@ def resolve_products(labels: Labels, products: list[Product], preferred: list[In
         pending = [product for product, _ in undecided]
 
 
-def _options(product: Product, roots: Indices, pinned: Flags, chosen: list[Indices]) -> list[_Option]:
+def _with_factors(
+    roots: Indices, products: list[Product], preferred: list[Indices], numbering: set[int]
+) -> list[Indices]:
+    """Return the preferred axes and those they were put together from: samples and heads, heads and their copies."""
+    chosen = list(preferred)
+    left = list(products)
+    while chosen:
+        marked = np.unique(roots[np.concatenate(chosen)])
+        made = [product for product in left if np.isin(roots[product.flat], marked).all()]
+        if not made:
+            break
+        left = [product for product in left if all(product is not other for other in made)]
+        factors = [factor for product in made for factor in product.factors]
+        chosen += [factor for factor in factors if factor is not None and int(factor[0]) not in numbering]
+    return chosen
+
+
+def _options(
+    product: Product, roots: Indices, pinned: Flags, chosen: list[Indices], numbering: set[int]
+) -> list[_Option]:
     marked = np.unique(roots[np.concatenate(chosen)]) if chosen else np.empty(0, dtype=np.int64)
     options = []
     for place, factor in enumerate(product.factors):
@@ -54,7 +76,8 @@ def _options(product: Product, roots: Indices, pinned: Flags, chosen: list[Indic
             continue
         sets = _free_sets(product, place, factor, roots, pinned)
         if sets > 1:
-            options.append(_Option(place, bool(np.isin(roots[factor], marked).any()), sets))
+            original = int(factor[0]) not in numbering
+            options.append(_Option(place, bool(np.isin(roots[factor], marked).any()), original, sets))
     return options
 
 

@@ -108,6 +108,7 @@ class Walk:
         self.roles: dict[tuple[str, int], str] = {}
         self.preferred: list[Indices] = []
         self.grouped: list[Indices] = []
+        self.copied: list[Indices] = []
 
     def layout(self, value: Any) -> Layout:
         """Return the layout of a node's tensor; a number has no axes."""
@@ -143,6 +144,12 @@ class Walk:
             self.labels.pin(labelled[0], reason)
             return None
         return labelled[0]
+
+    def copies(self, count: int) -> Indices:
+        """Return fresh labels for the copies of one index."""
+        labels = self.labels.fresh(count)
+        self.copied.append(labels)
+        return labels
 
     def pin_axes(self, layout: Layout, axes: Sequence[int], reason: str) -> None:
         """Keep every index of the given axes."""

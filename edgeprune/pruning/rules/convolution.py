@@ -25,6 +25,8 @@ def convolution(walk: Walk, node: fx.Node) -> Layout:
     walk.pin_axes(data, [axis for axis in range(len(data.shape)) if axis > channel], "convolved over")
     walk.pin_axes(weight, range(2, spatial + 2), "kernel positions")
 
+    if not (data.zero[channel] or weight.zero[0 if transposed else 1]):
+        walk.labels.pin(data.axes[channel], "read by computed weights while its removed entries are not zero")
     outputs = _couple(walk, data.axes[channel], weight, groups, transposed, shape[channel])
     outputs = _with_bias(walk, bound["bias"], outputs)
     _record(walk, node, bound, channel, weight, groups, transposed)

@@ -53,3 +53,23 @@ def index_select(walk: Walk, node: fx.Node) -> Layout:
     axes = list(data.axes)
     axes[place] = None
     return Layout(shape_of(node), tuple(axes), data.zero)
+
+
+@TABLE.rule("gather", "take_along_dim")
+def gather(walk: Walk, node: fx.Node) -> Layout:
+    """One place per element along an axis, which stays; along the others, data and places go together."""
+    bound = arguments(node)
+    places = bound["index"] if "index" in bound else bound["indices"]
+    data, wanted = walk.layout(bound["self"]), walk.layout(places)
+    if bound["dim"] is None or len(data.shape) != len(wanted.shape):
+        walk.pin_axes(data, range(len(data.shape)), "indexed by a tensor")
+        return Layout.fixed(shape_of(node))
+    along = as_axis(int(bound["dim"]), len(data.shape))
+    axes, zero = list(data.axes), list(data.zero)
+    for axis in range(len(axes)):
+        if axis == along or data.shape[axis] != wanted.shape[axis]:
+            walk.labels.pin(data.axes[axis], "indexed by a tensor")
+            axes[axis], zero[axis] = wanted.axes[axis], False
+        else:
+            axes[axis] = walk.unify([data.axes[axis], wanted.axes[axis]], "indexed by places that must stay")
+    return Layout(shape_of(node), tuple(axes), tuple(zero))

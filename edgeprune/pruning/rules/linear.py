@@ -20,6 +20,8 @@ def linear(walk: Walk, node: fx.Node) -> Layout:
     bound = arguments(node)
     data, weight = walk.layout(bound["input"]), walk.layout(bound["weight"])
     last = len(data.shape) - 1
+    if not (data.zero[last] or weight.zero[1]):
+        walk.labels.pin(data.axes[last], "read by computed weights while its removed entries are not zero")
     walk.unify([data.axes[last], weight.axes[1]], _READS)
     outputs = weight.axes[0]
     walk.role(bound["weight"], 0, "producer")

@@ -81,32 +81,39 @@ def squeeze(walk: Walk, node: fx.Node) -> Layout:
 
 @TABLE.rule("expand", "expand_as", "broadcast_to")
 def expand(walk: Walk, node: fx.Node) -> Layout:
-    """Axes of size one become longer, without labels."""
+    """Axes of size one become longer: how long, what they meet later decides."""
     data = walk.layout(node.args[0])
     shape = shape_of(node)
     new = len(shape) - len(data.shape)
-    axes: list[Axis] = [None] * new
-    zero = [True] * new
+    axes: list[Axis] = [walk.copies(size) for size in shape[:new]]
+    zero = [False] * new
     for axis, size in enumerate(data.shape):
         wide = size == shape[axis + new]
         if not wide:
             walk.labels.pin(data.axes[axis], "broadcast")
-        axes.append(data.axes[axis] if wide else None)
-        zero.append(data.zero[axis])
+        axes.append(data.axes[axis] if wide else walk.copies(shape[axis + new]))
+        zero.append(data.zero[axis] and wide)
     return Layout(shape, tuple(axes), tuple(zero))
 
 
 @TABLE.rule("repeat", "tile")
 def repeat(walk: Walk, node: fx.Node) -> Layout:
-    """The whole axis again and again: the labels too."""
+    """The whole axis again and again: the labels too. An axis of size one becomes longer, as by ``expand``."""
     data = walk.layout(node.args[0])
     shape = shape_of(node)
     new = len(shape) - len(data.shape)
-    axes: list[Axis] = [None] * new
+    axes: list[Axis] = [walk.copies(size) for size in shape[:new]]
+    zero = [False] * new
     for axis, labels in enumerate(data.axes):
-        times = shape[axis + new] // max(data.shape[axis], 1)
-        axes.append(labels if labels is None or times == 1 else np.tile(labels, times))
-    return Layout(shape, tuple(axes), (*(True,) * new, *data.zero))
+        size, before = shape[axis + new], data.shape[axis]
+        if before == 1 and size > 1:
+            walk.labels.pin(labels, "broadcast")
+            axes.append(walk.copies(size))
+            zero.append(False)
+            continue
+        axes.append(labels if labels is None or size == before else np.tile(labels, size // before))
+        zero.append(data.zero[axis])
+    return Layout(shape, tuple(axes), tuple(zero))
 
 
 @TABLE.rule("repeat_interleave")

@@ -7,7 +7,7 @@ from typing import Any
 from torch import fx
 
 from edgeprune.pruning.labels import Axis, Layout
-from edgeprune.pruning.walk import RuleTable, Walk, arguments, operator_name, shape_of
+from edgeprune.pruning.walk import Result, RuleTable, Walk, arguments, as_axis, operator_name, shape_of
 
 TABLE = RuleTable()
 
@@ -29,10 +29,19 @@ def per_channel(walk: Walk, node: fx.Node) -> Layout:
         over = range(channel + 1, len(axes)) if operator_name(node) == "instance_norm" else range(len(axes))
         for place in over:
             if place != channel:
-                walk.labels.pin(axes[place], "normalised over")
-                axes[place] = None
+                axes[place], zero[place] = _sampled(walk, node, data, place), False
     axes[channel] = axis
     return Layout(shape_of(node), tuple(axes), tuple(zero))
+
+
+def _sampled(walk: Walk, node: fx.Node, data: Layout, axis: int) -> Axis:
+    """An axis statistics run over: entries that are zero go on counting."""
+    labels = data.axes[axis]
+    if labels is not None and data.zero[axis]:
+        walk.fill(node, [("input", axis)], axis)
+        return labels
+    walk.labels.pin(labels, "normalised over")
+    return None
 
 
 @TABLE.rule("group_norm")
@@ -89,6 +98,23 @@ def _feature(walk: Walk, node: fx.Node, data: Layout, names: list[str], axis: in
         return None
     walk.fill(node, [("input", axis), *((name, axis - lead) for name in names)], axis)
     return labels
+
+
+@TABLE.rule("_weight_norm", "_weight_norm_interface")
+def weight_norm(walk: Walk, node: fx.Node) -> Result:
+    """A direction divided by its length: what is masked as a whole would be 0 / 0, so only other axes may go."""
+    bound = arguments(node)
+    data, scale = walk.layout(bound["v"]), walk.layout(bound["g"])
+    kept = as_axis(int(bound["dim"]), len(data.shape))
+    walk.labels.pin(data.axes[kept], "weight normalisation divides by the length of what would be masked")
+    walk.pin_axes(scale, range(len(scale.shape)), "weight normalisation divides by the length of what would be masked")
+    for axis in range(len(data.shape)):
+        if axis != kept:
+            walk.role(bound["v"], axis, "consumer")
+    axes = tuple(None if axis == kept else labels for axis, labels in enumerate(data.axes))
+    result = Layout(data.shape, axes, data.zero)
+    lengths = node.meta["val"]
+    return (result, Layout.fixed(tuple(lengths[1].shape))) if isinstance(lengths, (list, tuple)) else result
 
 
 @TABLE.rule("prelu", "_prelu_kernel")

@@ -48,6 +48,12 @@ def fill(walk: Walk, node: fx.Node) -> Layout:
     return Layout(data.shape, data.axes, (operator_name(node) == "zero",) * len(data.shape))
 
 
+@TABLE.rule("new_zeros", "new_ones", "new_full", "new_empty")
+def new(walk: Walk, node: fx.Node) -> Layout:
+    """Made of another tensor's type but to its own measure."""
+    return Layout.fixed(shape_of(node))
+
+
 @TABLE.rule("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like")
 def like(walk: Walk, node: fx.Node) -> Layout:
     """Made to another tensor's measure, so it shrinks with it."""

@@ -74,7 +74,7 @@ def extreme(walk: Walk, node: fx.Node) -> Result:
         walk.pin_axes(data, range(len(data.shape)), f"{operator_name(node)} over its channels")
         return Layout.fixed(shape_of(node))
     axis = as_axis(int(bound["dim"]), len(data.shape))
-    if operator_name(node) in ("max", "min") and not any(user.args[1] == 1 for user in node.users):
+    if operator_name(node) in ("max", "min") and not any(user.args[1] == 1 and user.users for user in node.users):
         _over(walk, node, data, axis, neutral=False)
     else:
         walk.labels.pin(data.axes[axis], f"{operator_name(node)} tells places, which would change with their number")
