@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeprune.errors import EdgepruneError
 from edgeprune.machine import cpu_fingerprint
 from edgeprune.pipeline.fingerprint import package_versions, recipe_facts
 from edgeprune.pipeline.stage import Stage
@@ -143,6 +144,7 @@ def build_stage(run: Run, target: Target, variant: Variant) -> Stage:
     inputs = {"lower": lowered, "tune": tuned, "golden": golden}
     settings = target.model_dump(mode="json", include={"cpu", "toolchain", "memory_mib", "threads"})
     settings |= {"model": run.model_name} | package_versions("ziglang", *_TVM_PACKAGES)
+    settings |= {"compiler": _compiler_facts(target)}
     code = ("lowering", "artifact", "toolchain", "measuring", "golden_inputs", "stages/build", "stages/golden")
     return Stage(f"build/{target.name}/{variant}", work, inputs=inputs, settings=settings, code=code)
 
@@ -217,6 +219,18 @@ def _cpu_facts(target: Target) -> dict[str, Any]:
     if target.cpu.name == "native":
         facts["machine"] = cpu_fingerprint()
     return facts
+
+
+def _compiler_facts(target: Target) -> dict[str, str] | str | None:
+    """Return the versions of a compiler that is the user's own: another one makes other files."""
+    if target.toolchain.kind == "zig":
+        return None
+    from edgeprune.toolchain import toolchain_for
+
+    try:
+        return toolchain_for(target).versions()
+    except EdgepruneError as error:
+        return str(error)  # building says so, too, and how to mend it
 
 
 def _emulator_facts(target: Target) -> str | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -134,8 +132,3 @@ class Target(Table):
     def emulated(self) -> bool:
         """Whether programs for this board run under an emulator here, so that no latency can be claimed."""
         return self.transport == "qemu"
-
-    def tuning_key(self) -> str:
-        """Return a short content key of all that decides generated code: records never mix across keys."""
-        content = json.dumps(self.cpu.model_dump(), sort_keys=True).encode()
-        return hashlib.sha256(content).hexdigest()[:16]

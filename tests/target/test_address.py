@@ -54,6 +54,6 @@ def test_a_name_may_carry_an_address() -> None:
     assert split_address("dir@home/my.toml@local") == ("dir@home/my.toml", "local")
     target = find_target("rpi3@ssh://pi@camera")
     assert (target.name, target.transport, target.emulated) == ("rpi3", "ssh://pi@camera", False)
-    assert target.tuning_key() == find_target("rpi3").tuning_key()
+    assert target.cpu == find_target("rpi3").cpu
     with pytest.raises(UserError, match=r"rpi3.toml: transport: 'ssh://': not of the form"):
         find_target("rpi3@ssh://")
