@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from edgeprune.errors import UserError
-from edgeprune.pruning import Masks, compact, eliminate_dead, trace_coupling, weight_masks
+from edgeprune.pruning import Masks, compact, eliminate_dead, prune, trace_coupling, weight_masks
 from edgeprune.pruning.weight_scores import WeightEvidence
 from edgeprune.recipe import Prune
 
@@ -126,3 +126,27 @@ def test_what_a_criterion_returns_is_checked(found: object, message: str) -> Non
     with pytest.raises(UserError, match=re.escape(message)):
         asked = Prune(amount=0.5, granularity="weight", exclude=["4"])
         weight_masks(hand_made(), asked, criterion=lambda evidence: found)  # type: ignore[arg-type,return-value]
+
+
+@pytest.mark.parametrize("granularity", ["weight", "row", "column"])
+def test_one_call_gives_masks_the_masked_network_and_what_is_left_of_it(granularity: str) -> None:
+    model = nn.Sequential(nn.Linear(6, 40), nn.ReLU(), nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 2)).double()
+    inputs = (torch.randn(5, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64),)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    result = prune(model, inputs, Prune(amount=0.9, granularity=granularity, scope="global"))  # type: ignore[arg-type]
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    for name, mask in result.masks.items():
+        assert torch.equal(result.masked.get_parameter(name), torch.where(mask, before[name], 0.0))
+    assert result.parity.relative_error < 1e-10
+    assert result.plan.parameters_after == sum(value.numel() for value in result.compact.parameters())
+    assert result.plan.parameters_after < result.plan.parameters_before
+
+
+def test_one_call_with_thresholds_from_a_scan() -> None:
+    model, inputs = hand_made(), (torch.randn(5, 2, generator=torch.Generator().manual_seed(0)),)
+    wanted = model(*inputs).argmax(1)
+    asked = Prune(amount=0.5, granularity="weight", criterion="han")
+    result = prune(model, inputs, asked, measure=lambda network: float((network(*inputs).argmax(1) == wanted).sum()))
+    assert result.masks.live == 13
+    with pytest.raises(UserError, match="give it a measure, such as accuracy"):
+        prune(model, inputs, asked)
