@@ -34,8 +34,9 @@ def compact(recipe: Recipe, pruned: Path, out: Path, progress: Progress) -> None
     load_weights(masked, pruned / MASKED)
     masked.eval()
     inputs = (example_input(recipe.model),)
-    plan = eliminate_dead(masked, inputs, coupling=trace_coupling(masked, inputs, prefer_of(recipe.prune)))
-    smaller = remove(masked, plan) if plan.kept else masked
+    coupling = trace_coupling(masked, inputs, prefer_of(recipe.prune))
+    plan = eliminate_dead(masked, inputs, coupling=coupling)
+    smaller = remove(masked, plan, coupling=coupling) if plan.kept else masked
     save_weights(smaller, out / WEIGHTS)
     write_json(out / PLAN, json.loads(plan.to_json()))
     earlier = earlier_plan(recipe.model)

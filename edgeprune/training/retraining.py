@@ -30,12 +30,12 @@ def retrain(work: Work, number: int, selection: Selection) -> Round:
     # Where whole channels went, the compact network is retrained in place of the masked one: the two compute the same
     # by contract, and the smaller one takes a fraction of the time. What it learnt then goes back into the original.
     plan = selection.plan
-    learner = model if plan is None else compact(model, plan)
+    learner = model if plan is None else compact(model, plan, coupling=work.coupling)
     before = evaluate(learner, validation)
     if work.start is not None:
         model.load_state_dict(work.start(number))
         selection.masks.apply(model)
-        learner = model if plan is None else compact(model, plan)
+        learner = model if plan is None else compact(model, plan, coupling=work.coupling)
     history = _fit(work, number, learner, selection)
     if plan is not None:
         scatter(learner, model, plan)
