@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import shutil
+import gc
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pruning_bench import ours, peer, reload
 from pruning_bench.child import Limits, run_child
-from pruning_bench.results import Results, engine_hash, handled, table
+from pruning_bench.results import Results, Row, engine_hash, handled, summary, table
 from pruning_bench.zoos import ZOOS, Zoo
 
 import edgeprune.pruning
@@ -32,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the zoos asked for; return 1 if a network was not handled."""
     options = _options(arguments)
     results = Results.read(options.json, {"amount": options.amount, "what": (__doc__ or "").splitlines()[0]})
+    ours.warm_up()
+    gc.freeze()  # what is imported need not be looked through in every process
     for zoo in [ZOOS[name] for name in options.zoo]:
         _run_zoo(zoo, options, results)
     results.write(options.json)
@@ -64,37 +67,40 @@ def _run_zoo(zoo: Zoo, options: argparse.Namespace, results: Results) -> None:
     results.settings["peer_processor_seconds"] = options.peer_seconds
     engine = engine_hash(Path(edgeprune.pruning.__file__).parent)
     names = [name for name in (zoo.quick if options.quick else zoo.names()) if fnmatch.fnmatchcase(name, options.only)]
-    peer = None if options.no_peer else _peer_version()
+    peer_version = None if options.no_peer else _peer_version()
     for name in names:
         if results.stale(zoo.name, name, "ours", engine, options.only_failed):
-            limits = Limits(options.processor_seconds, 4 * options.processor_seconds, options.gibibytes)
-            _run_side("ours", zoo, name, engine, limits, options, results)
-        if peer and results.stale(zoo.name, name, "peer", peer, options.only_failed):
-            limits = Limits(options.peer_seconds, 4 * options.peer_seconds, options.gibibytes)
-            _run_side("peer", zoo, name, peer, limits, options, results)
+            row = _in_folder(lambda folder, name=name: _ours(zoo, name, folder, options))
+            results.put(zoo.name, name, "ours", {**row, "version": engine})
+            results.write(options.json)
+        if peer_version and results.stale(zoo.name, name, "peer", peer_version, options.only_failed):
+            row = _in_folder(lambda folder, name=name: _peer(zoo, name, folder, options))
+            results.put(zoo.name, name, "peer", {**row, "version": peer_version})
+            results.write(options.json)
         print(next(iter(table({name: results.rows[zoo.name][name]}))), flush=True)
 
 
-def _run_side(
-    side: str,
-    zoo: Zoo,
-    name: str,
-    code: str,
-    limits: Limits,
-    options: argparse.Namespace,
-    results: Results,
-) -> None:
-    work = Path(tempfile.mkdtemp(prefix="pruning-bench-"))
-    try:
-        row = run_child(side, zoo.name, name, options.amount, work, limits)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    if side == "ours":
-        row["handled"] = handled(row)
-        row["input"] = list(zoo.shape(name)[0])
-    row["version"] = code
-    results.put(zoo.name, name, side, row)
-    results.write(options.json)
+def _in_folder(run: Callable[[Path], Row]) -> Row:
+    with tempfile.TemporaryDirectory(prefix="pruning-bench-") as folder:
+        return run(Path(folder))
+
+
+def _limits(options: argparse.Namespace, seconds: int) -> Limits:
+    """A machine that others use gives a process a part of its time only."""
+    return Limits(seconds, 10 * seconds, options.gibibytes)
+
+
+def _ours(zoo: Zoo, name: str, folder: Path, options: argparse.Namespace) -> Row:
+    limits = _limits(options, options.processor_seconds)
+    row = run_child(ours.run, zoo.name, name, options.amount, folder, limits)
+    if not row.get("failed"):
+        row.update(run_child(reload.run, zoo.name, name, options.amount, folder, limits))
+    return {"handled": handled(row), "input": list(zoo.shape(name)[0]), **row}
+
+
+def _peer(zoo: Zoo, name: str, folder: Path, options: argparse.Namespace) -> Row:
+    row = run_child(peer.run, zoo.name, name, options.amount, folder, _limits(options, options.peer_seconds))
+    return {"handled": False, **row}
 
 
 def _peer_version() -> str | None:
@@ -106,8 +112,6 @@ def _peer_version() -> str | None:
 
 
 def _show(results: Results, zoos: Sequence[str]) -> int:
-    from pruning_bench.results import summary
-
     failed = 0
     for zoo in zoos:
         if zoo not in results.rows:

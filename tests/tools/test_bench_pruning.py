@@ -15,7 +15,7 @@ sys.path.insert(0, str(TOOLS))
 from pruning_bench import peer, zoos  # noqa: E402
 from pruning_bench.results import STAGES, Results, engine_hash, handled, summary  # noqa: E402
 
-WHOLE = {"stage": "onnxruntime", "no_op": False, "handled": True, "error": 2e-7, "version": "a"}
+WHOLE = {"stage": "reload", "no_op": False, "handled": True, "error": 2e-7, "version": "a"}
 BROKEN = {"stage": "plan", "failed": {"stage": "compact", "message": ""}, "no_op": False, "handled": False}
 
 
@@ -29,7 +29,7 @@ def test_a_row_is_handled_at_the_last_stage_with_something_removed() -> None:
 def test_the_summary_counts_stages_no_ops_and_the_peers_wrong_results() -> None:
     rows = {
         "good": {"ours": WHOLE, "peer": {"handled": True, "no_op": False, "error": 0.59}},
-        "bad": {"ours": BROKEN, "peer": {"handled": False, "no_op": False, "failed": {"step": "prune"}}},
+        "bad": {"ours": BROKEN, "peer": {"handled": False, "no_op": False, "failed": {"stage": "prune"}}},
         "idle": {"ours": {**WHOLE, "no_op": True, "handled": False}, "peer": {"handled": False, "no_op": True}},
     }
     found = summary({"zoo": rows})["zoo"]
@@ -95,7 +95,7 @@ def test_a_network_goes_all_the_way_and_a_refusal_is_a_row(tmp_path: Path) -> No
     data = json.loads(out.read_text())
     rows = {name: row["ours"] for name, row in data["rows"]["built-in"].items()}
     assert data["summary"]["built-in"]["handled"] == 1 and data["summary"]["built-in"]["no_ops"] == 0
-    assert rows["residual"]["stage"] == "onnxruntime" and rows["residual"]["error"] <= 1e-5
+    assert rows["residual"]["stage"] == "reload" and rows["residual"]["error"] <= 1e-5
     assert rows["residual"]["error64"] <= 1e-10
     assert rows["nothing"]["failed"]["stage"] == "plan"
     assert "nothing can be removed" in rows["nothing"]["failed"]["message"]

@@ -1,19 +1,30 @@
-"""Every network in a process of its own, with limits on time and memory."""
+"""Every network in a process of its own, with limits on time and memory.
+
+The processes are forked from one that has imported everything and holds no network: importing torch, a zoo and the
+exporter costs several seconds, three times per network.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
+import multiprocessing
 import os
 import resource
 import signal
-import subprocess
-import sys
+import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_ROOT = Path(__file__).parents[2]
+import torch
+
+from pruning_bench.zoos import ZOOS, Zoo
+
+Row = dict[str, Any]
+Work = Callable[[Zoo, str, float, Path, Callable[[Row], None]], None]
 
 
 @dataclass(frozen=True)
@@ -25,69 +36,57 @@ class Limits:
     gibibytes: float
 
 
-def child_environment() -> dict[str, str]:
-    """Return an environment with one thread, in which this package and edgeprune are found."""
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    paths = [str(_ROOT), str(_ROOT / "tools"), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(path for path in paths if path)}
-
-
-def run_child(side: str, zoo: str, name: str, amount: float, work: Path, limits: Limits) -> dict[str, Any]:
-    """Run one side (``ours`` or ``peer``) and return the last row it reported; how it ended if that was early."""
-    work.mkdir(parents=True, exist_ok=True)
-    rows = work / f"{side}.json"
-    rows.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pruning_bench.worker", side, zoo, name, str(amount), str(work)]
-    process = subprocess.Popen(
-        command,
-        env=child_environment(),
-        preexec_fn=lambda: _limit(limits),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
+def run_child(work: Work, zoo: str, name: str, amount: float, folder: Path, limits: Limits) -> Row:
+    """Run ``work`` and return the last row it reported; how it ended if that was early is the row's failure."""
+    path = folder / "row.json"
+    path.unlink(missing_ok=True)
+    process = multiprocessing.get_context("fork").Process(
+        target=_child, args=(work, zoo, name, amount, folder, path, limits)
     )
-    ended = None
-    try:
-        _, said = process.communicate(timeout=limits.seconds)
-    except subprocess.TimeoutExpired:
-        ended, said = f"time-out: {limits.seconds} s", ""
-    finally:
-        _end(process)
-    row: dict[str, Any] = json.loads(rows.read_text(encoding="utf-8")) if rows.exists() else {}
-    ended = ended or _reason(process.returncode, said, limits)
+    process.start()
+    process.join(limits.seconds)
+    late = process.is_alive()
+    if late:
+        process.kill()
+        process.join()
+    row: Row = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    ended = f"time-out: {limits.seconds} s" if late else _reason(process.exitcode, folder, limits)
     if ended:
-        row.setdefault("failed", {"stage": f"after {row.get('stage') or row.get('step')}", "message": ended})
-        row["handled"] = False
+        row.setdefault("failed", {"stage": f"after {row.get('stage', 'nothing')}", "message": ended})
     return row
 
 
-def _limit(limits: Limits) -> None:
+def _child(work: Work, zoo: str, name: str, amount: float, folder: Path, path: Path, limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limits.processor_seconds, limits.processor_seconds + 5))
     size = int(limits.gibibytes * 2**30)
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 1)
+    os.dup2(silent, 2)
+    try:
+        work(ZOOS[zoo], name, amount, folder, _writer(path))
+    except BaseException:
+        (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        os._exit(1)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """Leave nothing running, the child's own child included."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _reason(code: int, said: str, limits: Limits) -> str | None:
+def _reason(code: int | None, folder: Path, limits: Limits) -> str | None:
     if code == 0:
         return None
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return f"time-out: {limits.processor_seconds} s of processor time"
-    lines = said.strip().splitlines()
-    return f"ended with {code}: {lines[-1][:300] if lines else ''}"
+    said = folder / "error.txt"
+    lines = said.read_text(encoding="utf-8").strip().splitlines() if said.exists() else [""]
+    return f"ended with {code}: {lines[-1][:300]}"
 
 
-def writer(path: Path) -> Callable[[dict[str, Any]], None]:
+def _writer(path: Path) -> Callable[[Row], None]:
     """Return a function that writes a row to ``path`` whole or not at all."""
 
-    def write(row: dict[str, Any]) -> None:
+    def write(row: Row) -> None:
         temporary = path.with_name(path.name + ".tmp")
         temporary.write_text(json.dumps(row), encoding="utf-8")
         temporary.replace(path)

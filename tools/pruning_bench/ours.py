@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,9 +24,7 @@ from edgeprune.pruning.plan import Plan
 from edgeprune.recipe import Prune
 from edgeprune.stages.network import save_weights
 from pruning_bench import zoos
-from pruning_bench.child import child_environment
 from pruning_bench.memory import Peak
-from pruning_bench.results import STAGES
 
 BATCH = 2
 """Samples of the exactness check; the networks are traced with one, so that a batch written in shows."""
@@ -59,7 +56,7 @@ class Run:
 def run(zoo: zoos.Zoo, name: str, amount: float, work: Path, report: Callable[[dict[str, Any]], None]) -> None:
     """Take a network as far as it goes; every stage reached, and the failure if any, goes to ``report``."""
     state = Run(zoo, name, amount, work, report)
-    for stage in STAGES:
+    for stage in _STEPS:
         begun = time.process_time()
         try:
             _STEPS[stage](state)
@@ -71,6 +68,14 @@ def run(zoo: zoos.Zoo, name: str, amount: float, work: Path, report: Callable[[d
         state.row.setdefault("seconds", {})[stage] = round(time.process_time() - begun, 3)
         state.row["stage"] = stage
         report(state.row)
+
+
+def warm_up() -> None:
+    """Trace and export something small, so that no network pays for what these import at their first call."""
+    model, example = zoos.build(zoos.ZOOS["built-in"], "plain"), zoos.inputs(zoos.ZOOS["built-in"], "plain", 1)
+    make_plan(model, example, Prune(amount=0.5))
+    with tempfile.TemporaryDirectory() as folder:
+        export_onnx(model, example[0], Path(folder) / "plain.onnx")
 
 
 def _trace(run: Run) -> None:
@@ -166,19 +171,13 @@ def _backward(run: Run) -> None:
     run.small.eval()
 
 
-def _reload(run: Run) -> None:
-    """Load the state dict and the plan with the original class in another process."""
+def _save(run: Run) -> None:
+    """Write what another process needs: a state dict, the plan, and an answer to compare with."""
     assert run.plan is not None
     save_weights(run.small, run.work / "compact.safetensors")
     (run.work / "plan.json").write_text(run.plan.to_json(), encoding="utf-8")
     with torch.no_grad():
-        expected = run.small(*run.inputs(1, 4)).numpy()
-    np.save(run.work / "expected.npy", expected)
-    command = [sys.executable, "-m", "pruning_bench.reload", run.zoo.name, run.name, str(run.work)]
-    found = subprocess.run(command, capture_output=True, text=True, check=False, env=child_environment())
-    if found.returncode:
-        lines = found.stderr.strip().splitlines()
-        raise StageFailure(lines[-1] if lines else f"the other process ended with {found.returncode}")
+        np.save(run.work / "expected.npy", run.small(*run.inputs(1, 4)).numpy())
 
 
 def _export(run: Run) -> None:
@@ -203,7 +202,7 @@ _STEPS: dict[str, Callable[[Run], None]] = {
     "exact": _exact,
     "exact-double": _exact_double,
     "backward": _backward,
-    "reload": _reload,
+    "save": _save,
     "export": _export,
     "onnxruntime": _onnxruntime,
 }

@@ -33,7 +33,7 @@ def run(zoo: zoos.Zoo, name: str, amount: float, work: Path, report: Callable[[d
             classes = model(*zoos.inputs(zoo, name, 1)).shape[1]
         row["parameters"] = [_parameters(model), None]
         step = "prune"
-        report({**row, "step": step})
+        report({**row, "stage": step})
         begun = time.process_time()
         with Peak() as peak:
             _prune(model, zoos.inputs(zoo, name, 1)[0], amount, classes)
@@ -59,8 +59,8 @@ def run(zoo: zoos.Zoo, name: str, amount: float, work: Path, report: Callable[[d
         row.update(_error(original, zoos.build(zoo, name), model, batch, right))
     except Exception as error:  # whatever it raises is the row's result
         lines = str(error).strip().splitlines() or [""]
-        row["failed"] = {"step": step, "message": f"{type(error).__name__}: {lines[0][:300]}"}
-    row["step"] = step
+        row["failed"] = {"stage": step, "message": f"{type(error).__name__}: {lines[0][:300]}"}
+    row["stage"] = step
     report(row)
 
 

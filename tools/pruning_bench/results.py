@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-STAGES = ("trace", "plan", "compact", "exact", "exact-double", "backward", "reload", "export", "onnxruntime")
-"""What a network goes through in this order; it is handled when it comes out at the end smaller than it went in."""
+STAGES = ("trace", "plan", "compact", "exact", "exact-double", "backward", "save", "export", "onnxruntime", "reload")
+"""What a network goes through in this order; it is handled when it comes out at the end smaller than it went in.
+
+The last one runs in a new process.
+"""
 
 Row = dict[str, Any]
 
@@ -112,7 +115,7 @@ def _side(row: Row) -> str:
     if not row:
         return "not run"
     if row.get("failed"):
-        return f"FAILED {row['failed'].get('stage') or row['failed'].get('step')}: {row['failed']['message'][:70]}"
+        return f"FAILED {row['failed']['stage']}: {row['failed']['message'][:70]}"
     before, after = row["parameters"]
     error = row.get("error")
     seconds = row["seconds"] if isinstance(row["seconds"], float) else row["seconds"]["plan"]
