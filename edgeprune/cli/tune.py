@@ -44,6 +44,7 @@ for verb in (status_command, export_command, import_command):
     "--trials", type=click.IntRange(min=0), default=Tune().trials, show_default=True, help="Candidates to time."
 )
 @click.option("--seconds", type=float, default=Tune().seconds, show_default=True, help="Start none after this time.")
+@click.option("--emulated", is_flag=True, help="Tune an emulated board, by counted instructions.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search.")
 @new_directory_option
 @force_option
@@ -53,6 +54,7 @@ def network_command(
     target_name: str,
     trials: int,
     seconds: float,
+    emulated: bool,
     seed: int,
     out: Path,
     force: bool,
@@ -73,7 +75,14 @@ def network_command(
     with whole_directory(out, force=force) as partial, console_progress() as progress:
         (partial / "lowered").mkdir()
         lower(network, target, partial / "lowered", progress)
-        tune(partial / "lowered", target, Tune(trials=trials, seconds=seconds), seed, partial, progress)
+        tune(
+            partial / "lowered",
+            target,
+            Tune(trials=trials, seconds=seconds, emulated=emulated),
+            seed,
+            partial,
+            progress,
+        )
     found = json.loads((out / RESULT).read_text(encoding="utf-8"))
     if as_json:
         print_json(found)

@@ -79,10 +79,14 @@ class Export(Table):
 
 
 class Tune(Table):
-    """The budget per network and target: measured candidates, and seconds after which no new one is started."""
+    """The budget per network and target: measured candidates, and seconds after which no new one is started.
+
+    ``emulated`` lets boards that are only emulated be tuned too, by counted instructions.
+    """
 
     trials: int = Field(default=64, ge=0)
     seconds: float = Field(default=600.0, gt=0)
+    emulated: bool = False
 
 
 class Recipe(Table):

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import tvm
 
@@ -14,12 +15,16 @@ from edgeprune.lowering import tvm_target
 from edgeprune.target import Target
 
 _FILE = "descriptor.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """All that decides how fast generated code is: CPU as LLVM sees it, threads, and the TVM that generated it."""
+    """All that decides how fast generated code is: CPU as LLVM sees it, threads, and the TVM that generated it.
+
+    ``figure`` is what a record's time is: ``measured`` on the device, or ``emulated``: an instruction a nanosecond,
+    counted in an emulator of its CPU.
+    """
 
     triple: str
     cpu: str
@@ -27,6 +32,7 @@ class Descriptor:
     float_abi: str
     threads: int
     tvm: str
+    figure: Literal["measured", "emulated"] = "measured"
     format: int = _FORMAT
 
     @property
@@ -95,4 +101,5 @@ def describe(target: Target) -> Descriptor:
         float_abi=str(attributes.get("mfloat-abi", "")),
         threads=int(attributes.get("num-cores", 1)),
         tvm=str(tvm.__version__),
+        figure="emulated" if target.emulated else "measured",
     )

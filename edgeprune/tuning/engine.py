@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
-from edgeprune.errors import StageFailure
+from edgeprune.emulation import Unavailable
+from edgeprune.errors import StageFailure, UserError
 from edgeprune.lowering import Lowered, tvm_target
+from edgeprune.measuring.open_transport import open_transport
 from edgeprune.progress import Progress, SilentProgress
 from edgeprune.recipe.schema import Tune
 from edgeprune.target import Target
+from edgeprune.toolchain import toolchain_for
+from edgeprune.tuning.board_runner import BoardRunner
 from edgeprune.tuning.cpu_intrinsics import register_cpu_intrinsics
 from edgeprune.tuning.database import Database
 from edgeprune.tuning.descriptor import describe
 from edgeprune.tuning.kernel_state import KernelState
 from edgeprune.tuning.kernels import extract_kernels
+from edgeprune.tuning.local_runner import LocalRunner
 from edgeprune.tuning.pipeline import Cores, Pipeline, off_the_measuring_core
 from edgeprune.tuning.quota import divide
 from edgeprune.tuning.result import TuningResult
+from edgeprune.tuning.runner import Runner
 from edgeprune.tuning.session import Session
 
 
@@ -81,10 +88,13 @@ def _states(lowered: Lowered, target: Target, budget: Tune, records: Database) -
 def _why_nothing_to_do(target: Target, budget: Tune, states: list[KernelState]) -> str:
     if budget.trials == 0:
         return f"not tuned for {target.name}: the budget is 0 trials"
-    if target.emulated:
-        return f"not tuned for {target.name}: it is emulated here, and emulated time says nothing about the device"
-    if target.transport != "local":
-        return f"not tuned for {target.name}: candidates are timed on the machine edgeprune runs on only"
+    if target.emulated and not budget.emulated:
+        return (
+            f"not tuned for {target.name}: it is emulated here, and emulated time says nothing about the device; "
+            "tune.emulated = true tunes by counted instructions"
+        )
+    if target.transport != "local" and target.cpu.precision != "float32":
+        return f"not tuned for {target.name}: candidates in {target.cpu.precision} cannot be compared yet"
     if not any(state.remaining for state in states):
         return f"nothing left to tune for {target.name}: the database holds the trials already"
     return ""
@@ -101,15 +111,27 @@ def _run(
 ) -> None:
     cores = Cores.available()
     compiled_for = tvm_target(target)
-    with tempfile.TemporaryDirectory(prefix="edgeprune-tune-") as scratch, off_the_measuring_core(cores):
-        pipeline = Pipeline(Path(scratch), cores, compiled_for, seed)
-        try:
-            progress.stage(f"tune {target.name}", sum(state.remaining for state in states))
-            session = Session(states, pipeline, records, compiled_for, seed, progress, Path(scratch))
-            session.run(deadline=started + budget.seconds)
-        finally:
-            pipeline.close()
+    with ExitStack() as resources:
+        scratch = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="edgeprune-tune-")))
+        runner = _runner(target, scratch, cores, seed, resources)
+        pipeline = Pipeline(scratch, cores, runner)
+        resources.callback(pipeline.close)
+        if runner.alone:
+            resources.enter_context(off_the_measuring_core(cores))
+        progress.stage(f"tune {target.name}", sum(state.remaining for state in states))
+        session = Session(states, pipeline, records, compiled_for, seed, progress, scratch)
+        session.run(deadline=started + budget.seconds)
     for state in states:
         if state.best is None and state.failures and not state.remaining:
             reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(state.failures.items()))
             raise StageFailure(f"kernel {state.kernel.name}: no valid schedule in {state.quota} trials: {reasons}")
+
+
+def _runner(target: Target, scratch: Path, cores: Cores, seed: int, resources: ExitStack) -> Runner:
+    if target.transport == "local":
+        return LocalRunner(scratch, cores.runner, tvm_target(target), seed)
+    transport = open_transport(target)
+    if isinstance(transport, Unavailable):
+        raise UserError(f"tuning for {target.name}: {transport.reason}; {transport.mend}")
+    resources.enter_context(transport)
+    return BoardRunner(scratch, cores.runner, tvm_target(target), toolchain_for(target), transport, seed)

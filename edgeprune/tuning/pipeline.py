@@ -9,18 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
 
 import tvm
-from tvm.s_tir.meta_schedule.utils import _json_de_tvm
 
-from edgeprune.errors import StageFailure
+from edgeprune.tuning.runner import BUILD_SECONDS, Candidate, Runner, failure
 from edgeprune.tuning.search import Outcome
-from edgeprune.tuning.worker import Job, Worker
+from edgeprune.tuning.worker import Worker
 
 _MOST_BUILDERS = 8
-BUILD_SECONDS = 30.0
-MEASURE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -42,35 +38,17 @@ class Cores:
         return cls(tuple(cores[:-1]) or (cores[-1],), cores[-1])
 
 
-@dataclass
-class _Candidate:
-    number: int
-    workload: str
-    job: Job
-    library: Path
-    best: float | None
-    plan: dict[str, Any] | None = None
-
-
 class Pipeline:
-    """A queue of candidates in, outcomes out; a candidate that takes a process down costs only itself.
+    """A queue of candidates in, outcomes out; a candidate that takes a process down costs only itself."""
 
-    Libraries stay until the directory goes: TVM never closes a library it has loaded, and the loader knows libraries
-    by inode, so that a new file on the inode of a deleted one would silently be the old code.
-    """
-
-    def __init__(self, directory: Path, cores: Cores, target: tvm.target.Target, seed: int) -> None:
-        """Start the processes; ``directory`` is theirs to fill with libraries and logs."""
+    def __init__(self, directory: Path, cores: Cores, runner: Runner) -> None:
+        """Start the builders; ``directory`` is theirs to fill with products and logs. Closing closes ``runner`` too."""
         self._directory = directory
         self._cores = cores
-        self._target = _json_de_tvm(target.export())
-        self._seed = seed
-        self._references: dict[str, Job] = {}
-        self._to_build: deque[_Candidate] = deque()
-        self._to_measure: deque[_Candidate] = deque()
-        self._building: dict[Worker, _Candidate] = {}
-        self._measuring: _Candidate | None = None
-        self._runner = Worker(directory / "runner.log", (cores.runner,), lambda: list(self._references.values()))
+        self._runner = runner
+        self._to_build: deque[Candidate] = deque()
+        self._to_measure: deque[Candidate] = deque()
+        self._building: dict[Worker, Candidate] = {}
         self._builders = [
             Worker(directory / f"builder{index}.log", cores.builders)
             for index in range(min(_MOST_BUILDERS, len(cores.builders)))
@@ -84,59 +62,40 @@ class Pipeline:
     @property
     def empty(self) -> bool:
         """Return whether nothing is queued or running."""
-        return not (self._to_build or self._to_measure or self._building or self._measuring)
+        return self._runner.idle and not (self._to_build or self._to_measure or self._building)
 
-    def set_reference(self, workload: str, module: tvm.IRModule, name: str) -> float:
-        """Fix what a kernel must compute by running it unscheduled, and return its seconds per call.
+    def set_reference(self, workload: str, module: tvm.IRModule, name: str) -> None:
+        """Fix what a kernel must compute by running it unscheduled.
 
         Raises:
             StageFailure: the kernel cannot be compiled or run even unscheduled.
         """
-        library = self._directory / f"{workload}-reference.so"
-        built = self._builders[0].call(self._build_job(module, library), BUILD_SECONDS)
-        if "reason" in built:
-            raise StageFailure(f"kernel {name}: without any schedule: {built['reason']}: {built['detail']}")
-        job = {
-            "kind": "reference",
-            "workload": workload,
-            "library": str(library),
-            "plan": built["plan"],
-            "seed": self._seed,
-        }
-        ran = self._runner.call(job, MEASURE_SECONDS)
-        if "reason" in ran:
-            raise StageFailure(f"kernel {name}: without any schedule: {ran['reason']}: {ran['detail']}")
-        self._references[workload] = job
-        return float(ran["seconds"])
+        self._runner.set_reference(workload, module, name, self._builders[0])
 
     def add(self, number: int, workload: str, module: tvm.IRModule, best: float | None) -> None:
         """Queue a candidate of a kernel whose reference is set; ``best`` is the kernel's best seconds so far."""
-        library = self._directory / f"{workload}-{number}.so"
-        self._to_build.append(_Candidate(number, workload, self._build_job(module, library), library, best))
+        product = self._directory / f"{workload}-{number}{self._runner.suffix}"
+        job = self._runner.build_job(module, number, product)
+        self._to_build.append(Candidate(number, workload, job, product, best))
         self._dispatch()
 
     def finished(self, timeout: float) -> list[tuple[int, Outcome]]:
-        """Wait up to ``timeout`` seconds for progress and return the candidates that are done, by number."""
-        wait([worker.connection for worker in self._busy()], timeout=timeout)
-        done = self._collect_built() + self._collect_measured()
+        """Wait up to ``timeout`` seconds for progress and return the candidates that are done, by number.
+
+        Raises:
+            StageFailure: the board cannot be reached any more.
+        """
+        measuring = [] if self._runner.idle else [self._runner.waitable]
+        wait([*(worker.connection for worker in self._building), *measuring], timeout=timeout)
+        done = self._collect_built() + self._runner.finished()
         self._dispatch()
         return done
 
     def close(self) -> None:
         """End all processes; whatever still runs is given up."""
-        for worker in (*self._builders, self._runner):
+        for worker in self._builders:
             worker.close()
-
-    def _build_job(self, module: tvm.IRModule, library: Path) -> Job:
-        return {
-            "kind": "build",
-            "module": tvm.ir.save_json(module),
-            "target": self._target,
-            "library": str(library),
-        }
-
-    def _busy(self) -> list[Worker]:
-        return [*self._building, *([self._runner] if self._measuring else [])]
+        self._runner.close()
 
     def _collect_built(self) -> list[tuple[int, Outcome]]:
         failed = []
@@ -146,40 +105,34 @@ class Pipeline:
                 continue
             candidate = self._building.pop(worker)
             if "reason" in reply:
-                failed.append((candidate.number, _failure(reply, "build")))
+                failed.append((candidate.number, failure(reply, "build")))
             else:
-                candidate.plan = reply["plan"]
+                candidate.built = reply
                 self._to_measure.append(candidate)
         return failed
 
-    def _collect_measured(self) -> list[tuple[int, Outcome]]:
-        candidate = self._measuring
-        reply = self._runner.poll() if candidate else None
-        if candidate is None or reply is None:
-            return []
-        self._measuring = None
-        outcome = _failure(reply, "run") if "reason" in reply else Outcome(float(reply["seconds"]))
-        return [(candidate.number, outcome)]
-
     def _dispatch(self) -> None:
-        if self._measuring is None and self._to_measure and not (self._cores.shared and self._building):
-            self._measuring = self._to_measure.popleft()
-            self._runner.submit(self._measure_job(self._measuring), MEASURE_SECONDS)
+        taking_turns = self._cores.shared and self._runner.alone
+        if self._runner.idle and self._to_measure and not (taking_turns and self._building):
+            batch = self._next_batch()
+            if batch:
+                self._runner.submit(batch)
         for worker in self._builders:
-            if worker.idle and self._to_build and not (self._cores.shared and self._measuring):
+            if worker.idle and self._to_build and not (taking_turns and not self._runner.idle):
                 candidate = self._to_build.popleft()
                 self._building[worker] = candidate
-                worker.submit(candidate.job, BUILD_SECONDS)
+                worker.submit(candidate.build, BUILD_SECONDS)
 
-    @staticmethod
-    def _measure_job(candidate: _Candidate) -> Job:
-        return {
-            "kind": "measure",
-            "workload": candidate.workload,
-            "library": str(candidate.library),
-            "plan": candidate.plan,
-            "best": candidate.best,
-        }
+    def _next_batch(self) -> list[Candidate]:
+        """Take candidates of one kernel, once there are as many as the runner takes or no more will come."""
+        workload = self._to_measure[0].workload
+        batch = [candidate for candidate in self._to_measure if candidate.workload == workload][: self._runner.batch]
+        coming = [*self._to_build, *self._building.values()]
+        if len(batch) < self._runner.batch and any(candidate.workload == workload for candidate in coming):
+            return []
+        for candidate in batch:
+            self._to_measure.remove(candidate)
+        return batch
 
 
 @contextmanager
@@ -191,10 +144,3 @@ def off_the_measuring_core(cores: Cores) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-def _failure(reply: dict[str, Any], step: str) -> Outcome:
-    reason = reply["reason"]
-    if reason in ("crashed", "timed out"):
-        reason = f"{step} {reason}"
-    return Outcome(None, reason, reply["detail"])

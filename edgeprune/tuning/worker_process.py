@@ -14,6 +14,7 @@ from typing import Any
 import tvm
 
 from edgeprune.tuning.build_candidate import build_candidate
+from edgeprune.tuning.candidate_code import build_code, store_reference
 from edgeprune.tuning.measure_candidate import Reference, WrongResultError, measure_candidate, run_reference
 from edgeprune.tuning.plan import Plan
 
@@ -29,11 +30,17 @@ class Handler:
     def answer(self, job: dict[str, Any]) -> dict[str, Any]:
         """Return ``job``'s outcome: its figures, or ``reason`` and ``detail`` of its failure."""
         try:
-            outcome = {"build": self._build, "reference": self._reference, "measure": self._measure}[job["kind"]](job)
+            answers = {
+                "build": self._build,
+                "object": self._object,
+                "reference": self._reference,
+                "measure": self._measure,
+            }
+            outcome = answers[job["kind"]](job)
         except WrongResultError as error:
             return {"reason": "wrong result", "detail": str(error)}
         except Exception as error:  # whatever a candidate makes TVM raise costs that candidate only, and is counted
-            reason = "build error" if job["kind"] == "build" else "run error"
+            reason = "build error" if job["kind"] in ("build", "object") else "run error"
             return {"reason": reason, "detail": _last_line(error)}
         return outcome
 
@@ -43,9 +50,17 @@ class Handler:
         target = tvm.target.Target(job["target"])
         return {"plan": build_candidate(module, target, Path(job["library"])).as_dict()}
 
+    @staticmethod
+    def _object(job: dict[str, Any]) -> dict[str, Any]:
+        module = tvm.ir.load_json(job["module"])
+        target = tvm.target.Target(job["target"])
+        return build_code(module, target, Path(job["object"]), job["prefix"]).as_dict()
+
     def _reference(self, job: dict[str, Any]) -> dict[str, Any]:
         reference, seconds = run_reference(Path(job["library"]), Plan.from_dict(job["plan"]), job["seed"])
         self._references[job["workload"]] = reference
+        if "store" in job:
+            store_reference(reference, Path(job["store"]))
         return {"seconds": seconds}
 
     def _measure(self, job: dict[str, Any]) -> dict[str, Any]:

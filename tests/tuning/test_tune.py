@@ -46,7 +46,10 @@ def test_no_trials_is_said_not_hidden(tiny: Lowered, host: Target, tmp_path: Pat
 def test_an_emulated_board_is_not_timed(tiny: Lowered, tmp_path: Path) -> None:
     result = tune(tiny, find_target("rpi3"), Tune(trials=8), database=tmp_path)
     assert result.trials == 0
-    assert result.note == "not tuned for rpi3: it is emulated here, and emulated time says nothing about the device"
+    assert result.note == (
+        "not tuned for rpi3: it is emulated here, and emulated time says nothing about the device; "
+        "tune.emulated = true tunes by counted instructions"
+    )
 
 
 @pytest.mark.slow

@@ -7,44 +7,31 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import tvm
-from tvm.script import tirx as T
-from tvm.tirx import PrimFunc
 
 from edgeprune.errors import StageFailure
 from edgeprune.lowering import tvm_target
 from edgeprune.target import Target
+from edgeprune.tuning.local_runner import LocalRunner
 from edgeprune.tuning.measure_candidate import make_inputs
 from edgeprune.tuning.pipeline import Cores, Pipeline
 from edgeprune.tuning.plan import Buffer
 from edgeprune.tuning.search import Outcome
+from tests.tuning.double_kernel import double, module
 
 pytestmark = pytest.mark.slow
 
 
-def _double(value: str) -> PrimFunc:
-    """A kernel on 16 floats whose output element is ``value``, an expression of ``x`` at ``v``."""
-    source = f"""
-@T.prim_func(s_tir=True)
-def main(x: T.Buffer((16,), "float32"), y: T.Buffer((16,), "float32")):
-    T.func_attr({{"tirx.noalias": True}})
-    for i in range(16):
-        with T.sblock("y"):
-            v = T.axis.spatial(16, i)
-            y[v] = {value}
-"""
-    return tvm.script.from_source(source, extra_vars={"T": T})
-
-
 def _on_a_gpu() -> tvm.IRModule:
-    schedule = tvm.s_tir.Schedule(_double("x[v] * T.float32(2)"))
+    schedule = tvm.s_tir.Schedule(double("x[v] * T.float32(2)"))
     schedule.bind(schedule.get_loops(schedule.get_sblock("y"))[0], "threadIdx.x")
     return schedule.mod
 
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory, host: Target) -> Iterator[Pipeline]:
-    pipeline = Pipeline(tmp_path_factory.mktemp("pipeline"), Cores.available(), tvm_target(host), seed=3)
-    pipeline.set_reference("double", tvm.IRModule({"main": _double("x[v] * T.float32(2)")}), "double")
+    directory, cores = tmp_path_factory.mktemp("pipeline"), Cores.available()
+    pipeline = Pipeline(directory, cores, LocalRunner(directory, cores.runner, tvm_target(host), seed=3))
+    pipeline.set_reference("double", tvm.IRModule({"main": double("x[v] * T.float32(2)")}), "double")
     yield pipeline
     pipeline.close()
 
@@ -58,19 +45,15 @@ def _outcome(pipeline: Pipeline, number: int, module: tvm.IRModule) -> Outcome:
             return outcome
 
 
-def _module(value: str) -> tvm.IRModule:
-    return tvm.IRModule({"main": _double(value)})
-
-
 def test_a_right_candidate_is_timed(pipeline: Pipeline) -> None:
-    outcome = _outcome(pipeline, 1, _module("x[v] + x[v]"))
+    outcome = _outcome(pipeline, 1, module("x[v] + x[v]"))
     assert outcome.reason is None
     assert outcome.seconds is not None
     assert 1e-9 < outcome.seconds < 1e-3
 
 
 def test_a_wrong_result_is_found(pipeline: Pipeline) -> None:
-    outcome = _outcome(pipeline, 2, _module("x[v] * T.float32(2.001)"))
+    outcome = _outcome(pipeline, 2, module("x[v] * T.float32(2.001)"))
     assert (outcome.seconds, outcome.reason) == (None, "wrong result")
     assert outcome.detail == "relative error 0.0005"
 
@@ -82,14 +65,14 @@ def test_a_build_that_raises_is_counted(pipeline: Pipeline) -> None:
 
 
 def test_a_crash_costs_one_candidate_and_the_references_survive_it(pipeline: Pipeline) -> None:
-    outcome = _outcome(pipeline, 4, _module('x[v] * T.float32(2) + T.cast(T.call_extern("int32", "abort"), "float32")'))
+    outcome = _outcome(pipeline, 4, module('x[v] * T.float32(2) + T.cast(T.call_extern("int32", "abort"), "float32")'))
     assert (outcome.seconds, outcome.reason) == (None, "run crashed")
-    assert _outcome(pipeline, 5, _module("x[v] + x[v]")).reason is None
+    assert _outcome(pipeline, 5, module("x[v] + x[v]")).reason is None
 
 
 def test_a_hang_is_ended(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgeprune.tuning.pipeline.MEASURE_SECONDS", 2.0)
-    outcome = _outcome(pipeline, 6, _module('x[v] + T.cast(T.call_extern("int32", "sleep", 60), "float32")'))
+    monkeypatch.setattr("edgeprune.tuning.local_runner.MEASURE_SECONDS", 2.0)
+    outcome = _outcome(pipeline, 6, module('x[v] + T.cast(T.call_extern("int32", "sleep", 60), "float32")'))
     assert (outcome.seconds, outcome.reason) == (None, "run timed out")
 
 
