@@ -44,7 +44,7 @@ for verb in (status_command, export_command, import_command):
     "--trials", type=click.IntRange(min=0), default=Tune().trials, show_default=True, help="Candidates to time."
 )
 @click.option("--seconds", type=float, default=Tune().seconds, show_default=True, help="Start none after this time.")
-@click.option("--emulated", is_flag=True, help="Tune an emulated board, by counted instructions.")
+@click.option("--emulated", is_flag=True, help="Tune an emulated board, by estimated cycles.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search.")
 @new_directory_option
 @force_option
@@ -92,5 +92,4 @@ def network_command(
         trial_count = kernel["trials"] + kernel["reused"]
         failed = sum(kernel["failures"].values())
         click.echo(f"{kernel['name']:<40} {trial_count:>5} trials {failed:>4} failed  best {best}")
-    if found["note"]:
-        click.echo(found["note"])
+    click.echo(found["note"] or f"times are {found['basis']}")

@@ -33,7 +33,9 @@ def status_command(target_name: str | None, network: Path | None, as_json: bool)
     """
     if network is not None and target_name is None:
         raise UserError("--network: say for which board, with --target; kernels differ from CPU to CPU")
-    devices = _devices(target_name, network)
+    devices, unreadable = _devices(target_name, network)
+    for reason in unreadable:
+        click.echo(reason, err=True)
     if as_json:
         print_json([device.as_dict() for device in devices])
         return
@@ -78,13 +80,13 @@ def import_command(files: tuple[Path, ...]) -> None:
         click.echo(f"{file}: {merged.added} trials added for {descriptor.cpu}, {merged.already} were there already")
 
 
-def _devices(target_name: str | None, network: Path | None) -> list[DeviceStatus]:
+def _devices(target_name: str | None, network: Path | None) -> tuple[list[DeviceStatus], list[str]]:
     from edgeprune.tuning.status import all_devices, device_status
 
     if target_name is None:
         return all_devices(cache_directory("tuning"))
     kernels = None if network is None else _kernels(network, target_name)
-    return [device_status(_open(target_name), kernels)]
+    return [device_status(_open(target_name), kernels)], []
 
 
 def _open(target_name: str) -> Database:
@@ -106,7 +108,10 @@ def _kernels(network: Path, target_name: str) -> list[tuple[str, str]]:
 def _show(device: DeviceStatus) -> None:
     hits = "" if device.hit_rate is None else f", {device.hit_rate:.0%} of the kernels have a record"
     descriptor = device.descriptor
-    click.echo(f"{descriptor.cpu}, {descriptor.threads} thread(s), TVM {descriptor.tvm} ({descriptor.key}){hits}")
+    click.echo(
+        f"{descriptor.cpu}, {descriptor.threads} thread(s), TVM {descriptor.tvm}, times "
+        f"{descriptor.provenance} ({descriptor.key}){hits}"
+    )
     for kernel in device.kernels:
         best = "-" if kernel.best_us is None else f"{kernel.best_us:.2f} us"
         untuned = "-" if kernel.baseline_us is None else f"{kernel.baseline_us:.2f} us"

@@ -81,7 +81,7 @@ class Export(Table):
 class Tune(Table):
     """The budget per network and target: measured candidates, and seconds after which no new one is started.
 
-    ``emulated`` lets boards that are only emulated be tuned too, by counted instructions.
+    ``emulated`` lets boards that are only emulated be tuned too, by estimated cycles.
     """
 
     trials: int = Field(default=64, ge=0)

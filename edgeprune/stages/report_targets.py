@@ -19,6 +19,7 @@ from edgeprune.reporting import (
     Network,
     NotRun,
     Parity,
+    Provenance,
     TargetResult,
     Variant,
     VariantResult,
@@ -163,10 +164,13 @@ def _cycles(measurement: Mapping[str, Any]) -> CycleEstimate | None:
 
 def _kernels(manifest: Mapping[str, Any], tuning: Mapping[str, Any]) -> tuple[Kernel, ...]:
     tuned = {entry["name"]: entry for entry in tuning["kernels"]}
-    return tuple(_kernel(entry, tuned.get(entry["name"].removesuffix("_prepacked"))) for entry in manifest["kernels"])
+    kind = tuning["provenance"]
+    return tuple(
+        _kernel(entry, tuned.get(entry["name"].removesuffix("_prepacked")), kind) for entry in manifest["kernels"]
+    )
 
 
-def _kernel(entry: Mapping[str, Any], tuned: Mapping[str, Any] | None) -> Kernel:
+def _kernel(entry: Mapping[str, Any], tuned: Mapping[str, Any] | None, kind: Provenance) -> Kernel:
     best = tuned["best_us"] if tuned is not None else None
     trials = tuned["trials"] + tuned["reused"] if tuned is not None else 0
     return Kernel(
@@ -174,7 +178,7 @@ def _kernel(entry: Mapping[str, Any], tuned: Mapping[str, Any] | None) -> Kernel
         nodes=tuple(entry["onnx_nodes"]),
         tuned=entry["tuned"],
         trials=Figure.computed(trials, "trials"),
-        best=Figure.measured(best, "us") if best is not None else Figure.absent("not tuned", "us"),
+        best=Figure(value=best, unit="us", provenance=kind) if best is not None else Figure.absent("not tuned", "us"),
     )
 
 

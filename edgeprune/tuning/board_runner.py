@@ -18,11 +18,13 @@ from tvm.s_tir.meta_schedule.utils import _json_de_tvm
 from edgeprune.emulation import Unavailable
 from edgeprune.errors import EdgepruneError, StageFailure
 from edgeprune.lowering.llvm_target import native_target
+from edgeprune.measuring.board_core import BoardCore
 from edgeprune.measuring.qemu_transport import QemuTransport
 from edgeprune.measuring.transport import Completed, Transport
 from edgeprune.toolchain import CToolchain
 from edgeprune.tuning.candidate_code import EXPECTED, INPUTS, CandidateCode
 from edgeprune.tuning.candidate_program import link_candidates
+from edgeprune.tuning.estimated_time import clock_mhz
 from edgeprune.tuning.local_runner import LocalRunner
 from edgeprune.tuning.runner import MEASURE_SECONDS, Candidate
 from edgeprune.tuning.search import Outcome
@@ -50,12 +52,17 @@ class BoardRunner:
         toolchain: CToolchain,
         transport: Transport,
         seed: int,
+        modelled: BoardCore | None = None,
     ) -> None:
-        """Measure on ``transport``, which stays open; ``directory`` holds references and executables."""
+        """Measure on ``transport``, which stays open; ``directory`` holds references and executables.
+
+        ``modelled`` is the core whose cycles are estimated, needed where ``transport`` is emulated.
+        """
         self._directory = Path(tempfile.mkdtemp(prefix="board-", dir=directory))
         self._target = _json_de_tvm(target.export())
         self._toolchain = toolchain
         self._transport = transport
+        self._modelled = modelled
         self._host = LocalRunner(directory, core, native_target(), seed)
         self._pushed: dict[str, tuple[str, str]] = {}
         self._thread: threading.Thread | None = None
@@ -148,17 +155,18 @@ class BoardRunner:
         return outcomes
 
     def _count(self, command: list[str]) -> Outcome:
-        """Run one candidate under the emulator and return how many instructions it takes, one a nanosecond."""
+        """Run one candidate under the emulator and return the time that the core's model gives it."""
         assert isinstance(self._transport, QemuTransport)
-        done, count = self._transport.count(command, timeout=_LONGEST_SECONDS)
-        if not done.output:
-            return _lost(done)
-        document = json.loads(done.output)
+        assert self._modelled is not None
+        counted = self._transport.count(command, timeout=_LONGEST_SECONDS, modelled=self._modelled)
+        if not counted.done.output:
+            return _lost(counted.done)
+        document = json.loads(counted.done.output)
         if "error" in document:
             return _wrong(document)
-        if isinstance(count, Unavailable):
-            raise StageFailure(f"tuning by counted instructions: {count.reason}; {count.mend}")
-        return Outcome(count.region / 1e9)
+        if isinstance(counted.cycles, Unavailable):
+            raise StageFailure(f"tuning by estimated cycles: {counted.cycles.reason}; {counted.cycles.mend}")
+        return Outcome(counted.cycles.value / (clock_mhz(self._modelled) * 1e6))
 
 
 def _timed(document: dict[str, Any]) -> Outcome:

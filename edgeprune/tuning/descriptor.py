@@ -13,6 +13,7 @@ import tvm
 from edgeprune.errors import UserError
 from edgeprune.lowering import tvm_target
 from edgeprune.target import Target
+from edgeprune.tuning.estimated_time import model_key
 
 _FILE = "descriptor.json"
 _FORMAT = 2
@@ -22,8 +23,8 @@ _FORMAT = 2
 class Descriptor:
     """All that decides how fast generated code is: CPU as LLVM sees it, threads, and the TVM that generated it.
 
-    ``figure`` is what a record's time is: ``measured`` on the device, or ``emulated``: an instruction a nanosecond,
-    counted in an emulator of its CPU.
+    ``core_model`` is empty where times were measured on the device. Where they were estimated, from cycles by a model
+    of its core at its clock, it is a content key of the model and the clock.
     """
 
     triple: str
@@ -32,8 +33,13 @@ class Descriptor:
     float_abi: str
     threads: int
     tvm: str
-    figure: Literal["measured", "emulated"] = "measured"
+    core_model: str = ""
     format: int = _FORMAT
+
+    @property
+    def provenance(self) -> Literal["measured", "estimated"]:
+        """Return what the records' times are."""
+        return "estimated" if self.core_model else "measured"
 
     @property
     def key(self) -> str:
@@ -50,12 +56,13 @@ class Descriptor:
         path = directory / _FILE
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-            descriptor = cls(**(found | {"attributes": tuple(found["attributes"])}))
+            if found["format"] != _FORMAT:
+                raise UserError(
+                    f"{path}: written by another version of edgeprune; tune again and remove this directory"
+                )
+            return cls(**(found | {"attributes": tuple(found["attributes"])}))
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path}: not a descriptor of tuning records ({error})") from None
-        if descriptor.format != _FORMAT:
-            raise UserError(f"{path}: format {descriptor.format} is not {_FORMAT}; tune again")
-        return descriptor
 
     def directory(self, root: Path) -> Path:
         """Return where records of this descriptor lie under ``root``."""
@@ -101,5 +108,5 @@ def describe(target: Target) -> Descriptor:
         float_abi=str(attributes.get("mfloat-abi", "")),
         threads=int(attributes.get("num-cores", 1)),
         tvm=str(tvm.__version__),
-        figure="emulated" if target.emulated else "measured",
+        core_model=model_key(target) if target.emulated else "",
     )

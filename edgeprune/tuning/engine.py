@@ -10,6 +10,7 @@ from pathlib import Path
 from edgeprune.emulation import Unavailable
 from edgeprune.errors import StageFailure, UserError
 from edgeprune.lowering import Lowered, tvm_target
+from edgeprune.measuring.board_core import board_core
 from edgeprune.measuring.open_transport import open_transport
 from edgeprune.progress import Progress, SilentProgress
 from edgeprune.recipe.schema import Tune
@@ -19,6 +20,7 @@ from edgeprune.tuning.board_runner import BoardRunner
 from edgeprune.tuning.cpu_intrinsics import register_cpu_intrinsics
 from edgeprune.tuning.database import Database
 from edgeprune.tuning.descriptor import describe
+from edgeprune.tuning.estimated_time import basis
 from edgeprune.tuning.kernel_state import KernelState
 from edgeprune.tuning.kernels import extract_kernels
 from edgeprune.tuning.local_runner import LocalRunner
@@ -42,8 +44,9 @@ def tune(
 
     ``database`` is the root under which each device has a directory of its own. ``budget.trials`` counts what the
     database already holds for these kernels: the same call again makes no trial, a larger budget adds the difference.
-    After ``budget.seconds`` no new candidates are proposed. A kill at any moment loses the candidates in flight, no
-    more.
+    Boards that are only emulated are tuned where ``budget.emulated`` says so, by the cycles that a model of their core
+    estimates. After ``budget.seconds`` no new candidates are proposed. A kill at any moment loses the candidates in
+    flight, no more.
 
     Raises:
         UserError: the records found were measured for another device, or a file of theirs is damaged.
@@ -66,6 +69,8 @@ def tune(
     return TuningResult(
         target=target.name,
         descriptor=descriptor.key,
+        provenance=descriptor.provenance,
+        basis=basis(target),
         kernels=tuple(state.result() for state in states),
         trials=sum(state.trials for state in states),
         seconds=time.monotonic() - started,
@@ -91,8 +96,11 @@ def _why_nothing_to_do(target: Target, budget: Tune, states: list[KernelState]) 
     if target.emulated and not budget.emulated:
         return (
             f"not tuned for {target.name}: it is emulated here, and emulated time says nothing about the device; "
-            "tune.emulated = true tunes by counted instructions"
+            "tune.emulated = true tunes by estimated cycles"
         )
+    core = board_core(target)
+    if target.emulated and isinstance(core, Unavailable):
+        return f"not tuned for {target.name}: {core.reason}; {core.mend}"
     if target.transport != "local" and target.cpu.precision != "float32":
         return f"not tuned for {target.name}: candidates in {target.cpu.precision} cannot be compared yet"
     if not any(state.remaining for state in states):
@@ -134,4 +142,6 @@ def _runner(target: Target, scratch: Path, cores: Cores, seed: int, resources: E
     if isinstance(transport, Unavailable):
         raise UserError(f"tuning for {target.name}: {transport.reason}; {transport.mend}")
     resources.enter_context(transport)
-    return BoardRunner(scratch, cores.runner, tvm_target(target), toolchain_for(target), transport, seed)
+    core = board_core(target) if target.emulated else None
+    assert not isinstance(core, Unavailable)  # there would be nothing to do
+    return BoardRunner(scratch, cores.runner, tvm_target(target), toolchain_for(target), transport, seed, core)

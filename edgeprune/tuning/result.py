@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,16 @@ class KernelResult:
 
 @dataclass(frozen=True)
 class TuningResult:
-    """All kernels of a network after tuning. ``note`` says why there were no trials, if there were none."""
+    """All kernels of a network after tuning.
+
+    ``provenance`` says what the times are, ``basis`` where they come from in words; ``note`` why there were no trials,
+    if there were none.
+    """
 
     target: str
     descriptor: str
+    provenance: Literal["measured", "estimated"]
+    basis: str
     kernels: tuple[KernelResult, ...]
     trials: int
     seconds: float

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgeprune.errors import UserError
 from edgeprune.tuning.database import Database
 from edgeprune.tuning.descriptor import Descriptor
 
@@ -39,14 +40,15 @@ class DeviceStatus:
         return asdict(self) | {"directory": str(self.directory), "key": self.descriptor.key}
 
 
-def all_devices(root: Path) -> list[DeviceStatus]:
-    """Return the state of every database under ``root``, by directory name.
-
-    Raises:
-        UserError: a database is damaged; the message names the file.
-    """
-    found = sorted(path.parent for path in root.glob("*/descriptor.json"))
-    return [device_status(Database(path, Descriptor.read(path))) for path in found]
+def all_devices(root: Path) -> tuple[list[DeviceStatus], list[str]]:
+    """Return the state of every database under ``root``, by directory name, and what is wrong with unreadable ones."""
+    devices, unreadable = [], []
+    for path in sorted(path.parent for path in root.glob("*/descriptor.json")):
+        try:
+            devices.append(device_status(Database(path, Descriptor.read(path))))
+        except UserError as error:
+            unreadable.append(str(error))
+    return devices, unreadable
 
 
 def device_status(records: Database, kernels: Collection[tuple[str, str]] | None = None) -> DeviceStatus:

@@ -9,7 +9,9 @@ import pytest
 import tvm
 from tvm.s_tir import Schedule
 
+from edgeprune.emulation import Unavailable
 from edgeprune.lowering import tvm_target
+from edgeprune.measuring.board_core import board_core
 from edgeprune.measuring.local_transport import LocalTransport
 from edgeprune.measuring.qemu_transport import QemuTransport
 from edgeprune.measuring.transport import Transport
@@ -30,8 +32,11 @@ HANG = module('x[v] + T.cast(T.call_extern("int32", "pause"), "float32")')
 
 
 def _pipeline(directory: Path, target: Target, transport: Transport) -> Pipeline:
-    cores = Cores.available()
-    runner = BoardRunner(directory, cores.runner, tvm_target(target), toolchain_for(target), transport, seed=3)
+    cores, core = Cores.available(), board_core(target)
+    runner = BoardRunner(
+        directory, cores.runner, tvm_target(target), toolchain_for(target), transport, 3,
+        None if isinstance(core, Unavailable) else core,
+    )  # fmt: skip
     pipeline = Pipeline(directory, cores, runner)
     pipeline.set_reference("double", module("x[v] * T.float32(2)"), "double")
     return pipeline
@@ -68,7 +73,7 @@ def test_bad_candidates_of_a_batch_cost_only_themselves(host_pipeline: Pipeline)
 
 
 @pytest.mark.parametrize("name", ["rpi3", "cortex-a7"])
-def test_an_emulated_board_counts_the_same_again_and_less_for_vectors(name: str, tmp_path: Path) -> None:
+def test_an_emulated_board_takes_as_long_again_and_no_longer_with_vectors(name: str, tmp_path: Path) -> None:
     target = find_target(name)
     assert target.emulator is not None
     schedule = Schedule(RIGHT)

@@ -118,7 +118,10 @@ def test_a_cut_off_record_is_refused_and_nothing_is_added(full: Database, tmp_pa
 
 
 def test_status_counts_trials_failures_and_hits(full: Database, tmp_path: Path) -> None:
-    (device,) = all_devices(tmp_path / "here")
+    (tmp_path / "here" / "old").mkdir()
+    (tmp_path / "here" / "old" / "descriptor.json").write_text('{"format": 1}')
+    (device,), (unreadable,) = all_devices(tmp_path / "here")
+    assert "written by another version of edgeprune" in unreadable
     conv, dense = device.kernels
     assert (conv.name, conv.trials, conv.best_us, conv.baseline_us) == ("conv2d", 2, 1.0, 4.0)
     assert (dense.name, dense.failures, dense.best_us, dense.exhausted) == (None, {"build error": 1}, None, True)
