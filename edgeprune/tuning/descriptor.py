@@ -57,9 +57,7 @@ class Descriptor:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             if found["format"] != _FORMAT:
-                raise UserError(
-                    f"{path}: written by another version of edgeprune; tune again and remove this directory"
-                )
+                raise UserError(f"{path}: written by another version of edgeprune; remove this directory")
             return cls(**(found | {"attributes": tuple(found["attributes"])}))
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UserError(f"{path}: not a descriptor of tuning records ({error})") from None
