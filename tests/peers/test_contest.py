@@ -1,0 +1,127 @@
+"""Comparing engines: what is refused and why, and ONNX Runtime's own process on a small network."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from peers.contest import Row, Turns, _largest_error, contest, seeded_inputs
+from peers.engine import ENGINES, Refused, Signature, read_signature
+from peers.process import EngineProcess
+
+from edgeprune.errors import ParityError
+from tests.lowering.networks import lenet5
+
+TOOL = Path(__file__).parents[2] / "tools" / "compare_peers.py"
+
+
+def save(path: Path, shape: list[int | str], kind: int = TensorProto.FLOAT) -> Path:
+    x, y = (helper.make_tensor_value_info(name, kind, shape) for name in ("x", "y"))
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "network", [x], [y])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), path)
+    return path
+
+
+def test_a_signature_has_the_tensors_in_the_file_s_order(tmp_path: Path) -> None:
+    signature = read_signature(save(tmp_path / "n.onnx", [1, 3, 4]))
+    assert signature == Signature((("x", (1, 3, 4)),), (("y", (1, 3, 4)),))
+    (once,), (again,) = seeded_inputs(signature), seeded_inputs(signature)
+    assert once.shape == (1, 3, 4) and once.dtype == np.float32 and np.array_equal(once, again)
+
+
+@pytest.mark.parametrize(("shape", "kind"), [(["N", 3], TensorProto.FLOAT), ([1, 3], TensorProto.DOUBLE)])
+def test_open_shapes_and_other_types_are_refused(shape: list[int | str], kind: int, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="x is not a float32 tensor of fixed shape"):
+        read_signature(save(tmp_path / "n.onnx", shape, kind))
+
+
+def test_outputs_without_their_batch_are_given_it_back() -> None:
+    signature = Signature((), (("y", (1, 2, 2)),))
+    (found,) = signature.shaped([np.arange(4, dtype=np.float32).reshape(2, 2)])
+    assert found.shape == (1, 2, 2)
+    with pytest.raises(Refused, match="output y the shape"):
+        signature.shaped([np.zeros(3, dtype=np.float32)])
+    with pytest.raises(Refused, match="gives 2 outputs instead of 1"):
+        signature.shaped([np.zeros(4, dtype=np.float32)] * 2)
+
+
+def test_other_outputs_are_not_timed() -> None:
+    one = [np.ones(4, dtype=np.float32)]
+    assert _largest_error(one, [one[0] + np.float32(5e-4)], "other") == pytest.approx(5e-4, rel=1e-3)
+    with pytest.raises(ParityError, match=r"onnxruntime \\| other: outputs differ"):
+        _largest_error(one, [one[0] + np.float32(2e-3)], "other")
+
+
+def test_every_engine_has_its_module() -> None:
+    assert all(importlib.util.find_spec(module) is not None for module in ENGINES.values())
+
+
+@pytest.mark.slow
+def test_onnx_runtime_is_measured_and_what_is_not_installed_is_listed(tmp_path: Path) -> None:
+    network = lenet5(tmp_path / "lenet5.onnx", first=4, second=8, hidden=16)
+    said: list[str] = []
+    engines = ["onnxruntime", *(name for name in ("mnn", "ncnn") if not _installed(name))]
+    rows = contest(
+        network,
+        read_signature(network),
+        engines,
+        threads=1,
+        cores=sorted(os.sched_getaffinity(0))[:1],
+        turns=Turns(rounds=3, seconds=0.001, most=10),
+        say=said.append,
+    )
+    assert [row.engine for row in rows] == engines
+    first = rows[0]
+    assert (first.provenance, first.relative_error, first.ratio) == ("measured", 0.0, 1.0)
+    assert first.p50_us is not None and first.p50_interval_us is not None
+    assert first.p50_interval_us.low <= first.p50_us <= first.p50_interval_us.high
+    assert first.inferences is not None and 9 <= first.inferences <= 30
+    for row in rows[1:]:
+        assert row == Row("lenet5", row.engine, "not run", reason=row.reason)
+        assert row.reason is not None and row.reason.startswith("not installed: pip install")
+    assert len(said) == len(engines)
+
+
+def _installed(engine: str) -> bool:
+    return importlib.util.find_spec({"mnn": "MNN", "ncnn": "ncnn"}[engine]) is not None
+
+
+@pytest.mark.slow
+def test_an_engine_that_refuses_says_why_and_leaves_nothing_running(tmp_path: Path) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"no network")
+    with EngineProcess("onnxruntime", tmp_path / "broken.onnx", 1, sorted(os.sched_getaffinity(0))) as process:
+        with pytest.raises(Refused, match="DecodeError"):
+            process.load()
+        process._process.kill()
+        with pytest.raises(Refused, match="its process ended by SIGKILL"):
+            process.load()
+    assert process._process.returncode is not None
+
+
+@pytest.mark.slow
+def test_the_tool_refuses_an_engine_it_does_not_know(tmp_path: Path) -> None:
+    command = [sys.executable, str(TOOL), "x.onnx", "--json", str(tmp_path / "out"), "--engines", "tvm"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "--engines: tvm is not known; choose among edgeprune, onnxruntime" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_tool_writes_what_it_shows(tmp_path: Path) -> None:
+    network = lenet5(tmp_path / "lenet5.onnx", first=4, second=8, hidden=16)
+    command = [sys.executable, str(TOOL), str(network), "--json", str(tmp_path / "out"), "--engines", "edgeprune"]
+    done = subprocess.run([*command, "--quick"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    document = json.loads((tmp_path / "out").read_text())
+    assert (document["threads"], document["precision"], document["reference"]) == (1, "float32", "onnxruntime")
+    by_engine = {row["engine"]: row for row in document["rows"]}
+    assert list(by_engine) == ["onnxruntime", "edgeprune"]
+    assert all(row["provenance"] == "measured" for row in by_engine.values())
+    assert min(row["ratio"] for row in by_engine.values()) == 1.0
+    assert "edgeprune" in done.stdout

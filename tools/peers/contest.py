@@ -1,0 +1,149 @@
+"""One network through every engine: outputs checked, then timed in turns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgeprune.errors import ParityError
+from edgeprune.golden_inputs import made_inputs
+from edgeprune.measuring.statistics import Interval, median_interval, ratio_interval
+from edgeprune.parity import compare
+from peers.engine import Refused, Signature, Tensor
+from peers.process import EngineProcess
+
+REFERENCE = "onnxruntime"
+TOLERANCE = 1e-3
+"""Largest relative error of an engine's outputs: float32 convolutions by Winograd's method round at 1e-5 to 1e-4."""
+
+_PAUSE_S = 0.01  # threads that spin when idle have gone to sleep by then
+
+
+@dataclass(frozen=True)
+class Turns:
+    """So many ``rounds`` in which each engine runs for about ``seconds``, and at most ``most`` inferences."""
+
+    rounds: int
+    seconds: float
+    most: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One engine on one network. Times in microseconds; "not run" has the ``reason`` instead of figures.
+
+    ``ratio`` is the median over the rounds of this engine's median over the fastest one's, with its interval.
+    """
+
+    network: str
+    engine: str
+    provenance: Literal["measured", "not run"]
+    version: str | None = None
+    reason: str | None = None
+    relative_error: float | None = None
+    inferences: int | None = None
+    p50_us: float | None = None
+    p50_interval_us: Interval | None = None
+    ratio: float | None = None
+    ratio_interval: Interval | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields, nested, as JSON-able values."""
+        return asdict(self)
+
+
+def seeded_inputs(signature: Signature) -> list[Tensor]:
+    """Return one record of inputs, the same every time."""
+    return [
+        made_inputs(number, int(np.prod(shape))).astype(np.float32).reshape(shape)
+        for number, (_, shape) in enumerate(signature.inputs)
+    ]
+
+
+def contest(
+    network: Path,
+    signature: Signature,
+    engines: Sequence[str],
+    *,
+    threads: int,
+    cores: Sequence[int],
+    turns: Turns,
+    say: Callable[[str], None],
+) -> list[Row]:
+    """Return a row per engine; the reference comes first, as the others' outputs are compared with its own.
+
+    Raises:
+        Refused: the reference itself cannot take the network.
+    """
+    inputs = seeded_inputs(signature)
+    rows: dict[str, Row] = {}
+    with ExitStack() as stack:
+        running: dict[str, EngineProcess] = {}
+        expected: list[Tensor] = []
+        for name in sorted(engines, key=lambda name: name != REFERENCE):
+            process = stack.enter_context(EngineProcess(name, network, threads, cores))
+            try:
+                version = process.load()
+                outputs = process.infer(inputs)
+                error = _largest_error(expected or outputs, outputs, name)
+            except (Refused, ParityError) as refusal:
+                if name == REFERENCE:
+                    raise Refused(f"{REFERENCE} cannot take {network.name}: {refusal}") from refusal
+                say(f"{network.name}: {name}: not run: {refusal}")
+                rows[name] = Row(network.stem, name, "not run", reason=str(refusal))
+                continue
+            expected = expected or outputs
+            running[name] = process
+            rows[name] = Row(network.stem, name, "measured", version=version, relative_error=error)
+            say(f"{network.name}: {name} {version}: outputs agree ({error:.1e})")
+        taken = _take_turns(running, turns)
+    timed = _with_figures(rows, taken)
+    return [timed[name] for name in engines]
+
+
+def _largest_error(expected: Sequence[Tensor], outputs: Sequence[Tensor], name: str) -> float:
+    border = f"{REFERENCE} | {name}"
+    pairs = zip(expected, outputs, strict=True)
+    return max(compare(one, other, border=border, tolerance=TOLERANCE).relative_error for one, other in pairs)
+
+
+def _take_turns(running: dict[str, EngineProcess], turns: Turns) -> dict[str, list[NDArray[np.int64]]]:
+    """Let the engines run in turns A B C A B C ..., so that a slow change of the machine hits all alike."""
+    counts = {}
+    for name, process in running.items():
+        once = float(np.median(process.time(warmup=3, count=5)))
+        counts[name] = int(min(max(turns.seconds * 1e9 / once, 3), turns.most))
+    taken: dict[str, list[NDArray[np.int64]]] = {name: [] for name in running}
+    for _ in range(turns.rounds):
+        for name, process in running.items():
+            time.sleep(_PAUSE_S)
+            taken[name].append(process.time(warmup=2, count=counts[name]))
+    return taken
+
+
+def _with_figures(rows: dict[str, Row], taken: dict[str, list[NDArray[np.int64]]]) -> dict[str, Row]:
+    medians = {name: np.array([np.median(samples) for samples in rounds]) for name, rounds in taken.items()}
+    best = min(medians, key=lambda name: float(np.median(medians[name])))
+    found = dict(rows)
+    for name, rounds in taken.items():
+        samples = np.concatenate(rounds)
+        interval = median_interval(samples, seed=0)
+        ratios = medians[name] / medians[best]
+        found[name] = Row(
+            **{
+                **vars(rows[name]),
+                "inferences": len(samples),
+                "p50_us": float(np.median(samples)) / 1000,
+                "p50_interval_us": Interval(interval.low / 1000, interval.high / 1000, interval.confidence),
+                "ratio": float(np.median(ratios)),
+                "ratio_interval": ratio_interval(ratios, seed=0),
+            }
+        )
+    return found
