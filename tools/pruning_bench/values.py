@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
@@ -49,14 +49,21 @@ def fill(model: nn.Module, seed: int = 0) -> None:
             parameter.normal_(generator=generator).mul_((gain / parameter[0].numel()) ** 0.5)
         elif leaf == "bias":
             sibling = parameters.get(f"{owner}.weight")
-            parameter.normal_(generator=generator).mul_(0.3 if sibling is None or sibling.ndim == 1 else 0.1)
+            scale = 0.3 if sibling is None or sibling.ndim == 1 else 0.1
+            _distinct(parameter, lambda p, scale=scale: p.normal_(generator=generator).mul_(scale))
         else:
-            parameter.uniform_(0.5, 1.5, generator=generator)
+            _distinct(parameter, lambda p: p.uniform_(0.5, 1.5, generator=generator))
     for name, buffer in model.named_buffers():
         if name.endswith("running_mean"):
             buffer.normal_(generator=generator).mul_(0.3)
         elif name.endswith("running_var"):
             buffer.uniform_(0.5, 1.5, generator=generator)
+
+
+def _distinct(parameter: Tensor, draw: Callable[[Tensor], Tensor]) -> None:
+    """Draw until all values differ, so that what was kept of them can be told."""
+    while draw(parameter).unique().numel() < parameter.numel():
+        pass
 
 
 @torch.no_grad()
