@@ -1,7 +1,7 @@
 """Batch normalisation as what it is at inference: one multiplication and one addition per channel.
 
-Behind a convolution or a matrix product with constant weights the multiplication goes into the weights, and what is
-left is a bias. Exporters usually do this; files of other tools often still carry the node.
+Behind a convolution, a transposed one or a matrix product with constant weights the multiplication goes into the
+weights, and what is left is a bias. Exporters usually do this; files of other tools often still carry the node.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _PARAMETERS = 5
 # From here on, the bias of a Gemm may be left out.
 _OPTIONAL_BIAS_OPSET = 11
 _DEFAULT_EPSILON = 1e-5
+_FOLDABLE = ("Conv", "ConvTranspose", "Gemm")
 Array = NDArray[np.float64]
 
 
@@ -89,7 +90,7 @@ class _Folder:
     def _scale_producer(self, data: str, scale: Array) -> Array | None:
         """Multiply the weights behind ``data`` and return the scaled bias they lose, or None where that cannot be."""
         producer = self._producers.get(data)
-        if producer is None or self._uses[data] != 1 or producer.op_type not in ("Conv", "Gemm"):
+        if producer is None or self._uses[data] != 1 or producer.op_type not in _FOLDABLE:
             return None
         attributes = _attributes(producer)
         if producer.op_type == "Gemm" and self._opset < _OPTIONAL_BIAS_OPSET:
@@ -100,10 +101,8 @@ class _Folder:
         if len(producer.input) > 2 and producer.input[2]:
             bias = np.broadcast_to(self._array(producer.input[2]).reshape(-1), scale.shape)
             bias = bias * float(attributes.get("beta", 1.0))
-        channels_first = producer.op_type == "Conv" or bool(attributes.get("transB"))
-        weight = self._array(producer.input[1])
-        factors = scale.reshape((-1,) + (1,) * (weight.ndim - 1)) if channels_first else scale
-        name = self._add_weight(f"{producer.output[0]}.weight", weight * factors)
+        weight = _scaled(producer.op_type, attributes, self._array(producer.input[1]), scale)
+        name = self._add_weight(f"{producer.output[0]}.weight", weight)
         del producer.input[1:]
         producer.input.append(name)
         return bias * scale
@@ -125,6 +124,20 @@ class _Folder:
 
     def _array(self, name: str) -> Array:
         return numpy_helper.to_array(self._weights[name]).astype(np.float64)
+
+
+def _scaled(operator: str, attributes: dict[str, Any], weight: Array, scale: Array) -> Array:
+    """Return ``weight`` times the factor of the output channel that each element belongs to."""
+    if operator == "Gemm" and not attributes.get("transB"):
+        return weight * scale
+    if operator != "ConvTranspose":
+        return weight * scale.reshape((-1,) + (1,) * (weight.ndim - 1))
+    # Input channels first; within a group of them, the output channels of that group.
+    groups = int(attributes.get("group", 1))
+    split = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    factors = scale.reshape((groups, 1, weight.shape[1]) + (1,) * (weight.ndim - 2))
+    scaled: Array = (split * factors).reshape(weight.shape)
+    return scaled
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, Any]:

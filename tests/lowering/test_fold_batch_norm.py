@@ -53,6 +53,18 @@ def test_behind_a_convolution(tmp_path: Path, group: int) -> None:
     assert [name.partition("_")[0] for name in kernel] == ["conv", "batchnormalization", "relu"]
 
 
+@pytest.mark.parametrize("group", [1, 2, 4])
+def test_behind_a_transposed_convolution(tmp_path: Path, group: int) -> None:
+    graph = Graph()
+    weight = graph.weight(8, 12 // group, 3, 3)
+    data = graph.node(
+        "ConvTranspose", graph.input(1, 8, 5, 5), weight, graph.weight(12), group=group, strides=[2, 2], pads=[1] * 4
+    )
+    path = graph.save(tmp_path / "network.onnx", graph.node("Relu", normalised(graph, data, 12)))
+    assert folded(path) == ["ConvTranspose", "Add", "Relu"]
+    assert agrees(path)
+
+
 @pytest.mark.parametrize("transposed", [0, 1])
 def test_behind_a_matrix_product(tmp_path: Path, transposed: int) -> None:
     graph = Graph()
