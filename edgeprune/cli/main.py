@@ -28,6 +28,7 @@ VERBS = {
     "study": "Compare arms of a recipe over operating points and seeds.",
     "recipes": "List and show recipes.",
     "targets": "List, show and check targets (boards).",
+    "boards": "Work with many boards behind a tracker.",
     "data": "Fetch datasets into the cache.",
     "doctor": "Say what this machine has and lacks.",
 }

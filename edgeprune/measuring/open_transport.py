@@ -10,6 +10,7 @@ from edgeprune.errors import UserError
 from edgeprune.measuring.adb_transport import AdbTransport
 from edgeprune.measuring.local_transport import LocalTransport
 from edgeprune.measuring.qemu_transport import QemuTransport
+from edgeprune.measuring.rpc import RpcTransport, launcher_for
 from edgeprune.measuring.ssh_transport import SshTransport
 from edgeprune.measuring.transport import Transport
 from edgeprune.target import Target
@@ -37,6 +38,8 @@ def open_transport(target: Target, notify: Callable[[str], None] = _silent) -> T
         return SshTransport(address, notify)
     if address.way == "adb":
         return AdbTransport(address, notify)
+    if address.way in ("rpc", "tracker"):
+        return RpcTransport(address, launcher_for(target), notify)
     return _open_emulator(target)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.boards.sshd import Sshd, require_sshd
+from tests.measuring.conftest import link  # noqa: F401 - a fixture
+from tools.rpc_fleet import Fleet
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +35,10 @@ def sshd(sshd_server: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
         yield sshd_server
     finally:
         sshd_server.kill()
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """TVM's servers and trackers, forked from one process that has imported TVM."""
+    with Fleet(tmp_path_factory.mktemp("locks")) as servers:
+        yield servers
