@@ -28,7 +28,7 @@ from edgeprune.measuring.many_boards import OnBoard, measure_on_boards
 from edgeprune.measuring.rpc import launcher_for
 from edgeprune.measuring.rpc.tracker import count_boards
 from edgeprune.progress import SilentProgress
-from edgeprune.recipe.schema import Measure
+from edgeprune.recipe import Measure
 from edgeprune.target import Address, find_target
 
 KEY = "stress"

@@ -12,6 +12,7 @@ from edgeprune.cli.options import json_option, one_target_option, print_json
 from edgeprune.errors import UserError
 from edgeprune.recipe import Measure
 from edgeprune.target import Address, find_target
+from edgeprune.toml_file import validate
 
 
 @click.group("boards")
@@ -54,12 +55,11 @@ def list_command(address: str, as_json: bool) -> None:
 @click.argument("artifacts", metavar="ARTIFACT...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @one_target_option
 @click.option("--boards", "-n", type=click.IntRange(min=1), default=1, show_default=True, help="How many at once.")
-@click.option("--warmup", type=click.IntRange(min=0), default=Measure().warmup, show_default=True, help="Untimed runs.")
-@click.option("--samples", type=click.IntRange(min=1), default=Measure().samples, show_default=True, help="Timed runs.")
+@click.option("--protocol", type=click.Choice(["quick", "standard", "mlperf"]), help="How long [standard].")
+@click.option("--warmup", type=click.IntRange(min=0), metavar="N", help="Untimed runs, in place of the protocol's.")
+@click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Timed runs, exactly so many.")
 @json_option
-def measure_command(
-    artifacts: tuple[Path, ...], target_name: str, boards: int, warmup: int, samples: int, as_json: bool
-) -> int:
+def measure_command(artifacts: tuple[Path, ...], target_name: str, boards: int, as_json: bool, **options: Any) -> int:
     """Measure artifacts on several boards of one key at once; each board measures all of them.
 
     The work of a board that is lost is done by another. Exit code 1 when a result is missing all the same.
@@ -71,7 +71,7 @@ def measure_command(
     target = find_target(target_name)
     from edgeprune.measuring.many_boards import measure_on_boards
 
-    settings = Measure(warmup=warmup, samples=samples)
+    settings = validate(Measure, {name: value for name, value in options.items() if value is not None}, "options")
     with console_progress() as progress:
         results = measure_on_boards(artifacts, target, settings, boards=boards, progress=progress)
     rows = [result.as_dict() for result in results]

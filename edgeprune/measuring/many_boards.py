@@ -18,7 +18,7 @@ from edgeprune.measuring.measurement import Measurement, NotRun
 from edgeprune.measuring.open_transport import open_transport
 from edgeprune.measuring.transport import BoardLost, Transport
 from edgeprune.progress import Progress, SilentProgress
-from edgeprune.recipe.schema import Measure
+from edgeprune.recipe import Measure
 from edgeprune.target import Target
 
 _LOST_AT_MOST = 5

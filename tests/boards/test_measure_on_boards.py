@@ -17,7 +17,7 @@ from edgeprune.errors import ParityError, StageFailure, UserError
 from edgeprune.measuring import Comparison, Measurement, compare_interleaved, measure, run_inputs
 from edgeprune.measuring.many_boards import measure_on_boards
 from edgeprune.measuring.transport import BoardLost
-from edgeprune.recipe.schema import Measure
+from edgeprune.recipe import Measure
 from edgeprune.target import find_target
 from tests.boards.sshd import Sshd
 
