@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from edgeprune.training import fit, prune_and_retrain
 from tests.training.test_rounds import recipe
 from tests.training.tiny_training import make_model, make_splits
 
+TABLES = ("model", "data", "train", "prune", "retrain")
 PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
 
 
@@ -35,6 +38,27 @@ def test_every_key_is_documented_and_every_documented_key_exists() -> None:
     retrain = next(row for row in rows if row.startswith("| **`[retrain]`**"))
     documented |= set(re.findall(r"`(retrain\.[a-z0-9_]+)`", retrain))
     assert documented == set(keys(Recipe))
+
+
+def recipes() -> list[dict[str, Any]]:
+    """Return the page's TOML examples: the first as it is, the others' tables in its place."""
+    blocks = re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    first, *others = [tomllib.loads(block) for block in blocks]
+    return [first, *(first | other for other in others)]
+
+
+@pytest.mark.parametrize("place", range(len(recipes())))
+def test_every_example_is_a_recipe(place: int) -> None:
+    found = Recipe.model_validate(recipes()[place])
+    assert Recipe.model_validate(found.model_dump(mode="json")) == found
+
+
+def test_every_key_of_training_and_pruning_has_an_example() -> None:
+    used = {f"{table}.{key}" for example in recipes() for table in TABLES for key in example.get(table, ())}
+    wanted = {key for key in keys(Recipe) if key.partition(".")[0] in TABLES}
+    # A key that both phases have needs one example.
+    both = {key.replace(*pair, 1) for key in used for pair in (("retrain.", "train."), ("train.", "retrain."))}
+    assert wanted - used - both == set()
 
 
 def examples() -> dict[str, str]:
