@@ -10,7 +10,7 @@ from tvm.relax import transform
 
 from edgeprune.errors import StageFailure, UserError
 from edgeprune.lowering.fold import fold_layouts
-from edgeprune.lowering.half import half_passes
+from edgeprune.lowering.half import half_passes, reject_overflowing_weights
 from edgeprune.lowering.import_onnx import import_onnx
 from edgeprune.lowering.legalize import padded_legalizers
 from edgeprune.lowering.llvm_target import tvm_target
@@ -29,10 +29,12 @@ def lower(path: Path, target: Target) -> Lowered:
     """Return the network in ``path`` as fused kernels for ``target``, ready for tuning and scheduling.
 
     Raises:
-        UserError: what `import_onnx` and `tvm_target` refuse, or an operator without a kernel.
+        UserError: what `import_onnx` and `tvm_target` refuse, an operator without a kernel, or a weight that the
+            target's precision cannot hold.
         StageFailure: a pass of TVM failed on a network it should accept.
     """
     imported = import_onnx(path)
+    reject_overflowing_weights(imported, target)
     compiled_for = tvm_target(target)
     lanes = VectorUnit.of(compiled_for).holding(target.cpu.precision).lanes[0]
     passes = [*_layout_passes(), *half_passes(target)]

@@ -16,7 +16,7 @@ MADE = "made"
 TOLERANCE = 1e-4
 """Largest relative error at the borders torch | ONNX Runtime | kernels | board, float32 throughout."""
 HALF_TOLERANCE = 5e-2
-"""The same for a board that computes in float16: 11 significant bits, and sums of thousands of products in them."""
+"""The same for a board that computes in float16: a hundred roundings to 11 bits (docs/targets.md says why)."""
 
 
 def tolerance_on(target: Target) -> float:

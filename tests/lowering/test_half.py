@@ -11,7 +11,7 @@ from edgeprune.errors import UserError
 from edgeprune.lowering import Role, lower, read_program, schedule
 from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.target import find_target
-from tests.lowering.networks import lenet5
+from tests.lowering.networks import Graph, lenet5
 
 
 def half_of(name: str, directory: Path) -> str:
@@ -56,3 +56,29 @@ def test_a_register_holds_twice_as_many() -> None:
     assert unit.holding("float32") == unit
     assert unit.holding("float16") == VectorUnit(lanes=(8, 4), sums=20)
     assert VectorUnit(lanes=(8, 4), sums=12).holding("float16").lanes == (16, 8, 4)
+
+
+def with_a_weight_of(value: float, path: Path) -> Path:
+    graph = Graph()
+    values = np.full((16, 8), 0.25, dtype=np.float32)
+    values[3, 5] = value
+    data = graph.node("MatMul", graph.node("Relu", graph.input(1, 16)), graph.constant(values))
+    return graph.save(path, data)
+
+
+@pytest.mark.parametrize("value", [65536.0, -1e5])
+def test_a_weight_beyond_float16_is_an_error_that_names_the_layer(value: float, tmp_path: Path) -> None:
+    path = with_a_weight_of(value, tmp_path / "net.onnx")
+    message = rf"net\.onnx: node matmul_3: a weight of {value:.6g} does not fit float16, which ends at 65504; build for"
+    with pytest.raises(UserError, match=message.replace("+", r"\+")):
+        lower(path, find_target("cortex-a55-fp16"))
+    lower(path, find_target("cortex-a55"))
+
+
+def test_the_largest_weights_and_masks_are_no_error(tmp_path: Path) -> None:
+    lower(with_a_weight_of(65504.0, tmp_path / "net.onnx"), find_target("cortex-a55-fp16"))
+    graph = Graph()
+    mask = graph.constant(np.array([[0, -1e9, 0, 0]], dtype=np.float32))
+    masked = graph.node("Softmax", graph.node("Add", graph.input(2, 4), mask), axis=-1)
+    bound = graph.node("Min", masked, graph.constant(np.full((2, 4), 1e9, dtype=np.float32)))
+    lower(graph.save(tmp_path / "masked.onnx", bound), find_target("cortex-a55-fp16"))
