@@ -16,6 +16,8 @@ from edgeprune.toml_file import validate
 
 # What taking turns does with its own numbers or not at all.
 _NOT_IN_TURNS = ("protocol", "seconds", "cooldown", "profile")
+# Of what is asked, all that an emulated board does: one inference, on so many threads.
+_EMULATED = ("threads",)
 
 
 @click.command("measure")
@@ -29,7 +31,7 @@ _NOT_IN_TURNS = ("protocol", "seconds", "cooldown", "profile")
 @click.option("--warmup", type=click.IntRange(min=0), metavar="N", help="Untimed runs, in place of the protocol's.")
 @click.option("--samples", type=click.IntRange(min=1), metavar="N", help="Timed runs, exactly so many.")
 @click.option("--seconds", type=click.FloatRange(min=0), metavar="S", help="Go on for so long at least.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of an inference.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads of an inference [1].")
 @click.option("--affinity", metavar="CORES", help="big, little, a mask (0xF0) or a list (4-7).")
 @click.option("--cooldown", metavar="S|C", help="Wait first: seconds (30), or until the board has cooled (55C).")
 @click.option("--cold", is_flag=True, help="Empty the caches before every run.")
@@ -48,6 +50,11 @@ def command(
     """
     target = find_target(target_name)
     given = {name: value for name, value in options.items() if value not in (None, False)}
+    useless = [f"--{name}" for name in given if name not in _EMULATED] if target.emulated else []
+    if useless:
+        raise UserError(
+            f"{useless[0]} does nothing on {target.name}, which is emulated: one inference is counted there"
+        )
     if against is not None:
         useless = [f"--{name}" for name in _NOT_IN_TURNS if name in given]
         if useless:

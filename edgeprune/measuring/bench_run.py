@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeprune.errors import ParityError, StageFailure
+from edgeprune.errors import ParityError, StageFailure, UserError
 from edgeprune.measuring.transport import Completed
 
-_MISMATCH = 3
+_REFUSED, _MISMATCH = 2, 3
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,11 @@ def read_bench_run(done: Completed, where: str) -> BenchRun:
 
     Raises:
         ParityError: the golden check failed on the board.
+        UserError: something was asked for that this board or this executable cannot do.
         StageFailure: the executable failed otherwise, was ended by a signal, or printed no valid result.
     """
+    if done.code == _REFUSED:
+        raise UserError(f"{where}: {done.complaint}")
     if done.code not in (0, _MISMATCH):
         raise StageFailure(f"{where}: {_describe_failure(done)}")
     try:

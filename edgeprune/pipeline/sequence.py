@@ -209,9 +209,9 @@ def report_stage(run: Run) -> Stage:
         for kind in ("lower", "tune", "build", "measure"):
             inputs[f"{kind}/{target.name}"] = run.root / kind / target.name
     settings = {"recipe": run.recipe.model_dump(mode="json"), "targets": [target.name for target in run.targets]}
-    return Stage(
-        "report", work, inputs=inputs, settings=settings, code=("reporting", "stages/report", "stages/report_targets")
-    )
+    parts = ("report", "report_parts", "report_targets", "report_latency", "report_environment")
+    code = ("reporting", *(f"stages/{part}" for part in parts))
+    return Stage("report", work, inputs=inputs, settings=settings, code=code)
 
 
 def _cpu_facts(target: Target) -> dict[str, Any]:

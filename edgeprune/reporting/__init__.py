@@ -4,34 +4,32 @@
 """
 
 from edgeprune.reporting.compare import Comparison, ComparisonRow, compare_reports, print_comparison
-from edgeprune.reporting.document import from_json, read_report, to_json
-from edgeprune.reporting.figure import Accuracy, Figure, Provenance
-from edgeprune.reporting.headline import Ratio, headline
-from edgeprune.reporting.listing import NamedFigure, named_figures, to_csv
-from edgeprune.reporting.model import (
+from edgeprune.reporting.device import (
+    Circumstance,
     CycleEstimate,
-    DataSummary,
-    Epoch,
     Fact,
     Interval,
     Kernel,
     Latency,
     LatencyRatio,
-    Layer,
-    Network,
-    NotRun,
     Parity,
-    Report,
-    Round,
-    Stage,
+    Rate,
+    Roofline,
+    Step,
     TargetResult,
     Variant,
     VariantResult,
 )
+from edgeprune.reporting.document import from_json, read_report, to_json
+from edgeprune.reporting.figure import Accuracy, Figure, Provenance
+from edgeprune.reporting.headline import Ratio, headline
+from edgeprune.reporting.listing import NamedFigure, named_figures, to_csv
+from edgeprune.reporting.model import DataSummary, Epoch, Layer, Network, NotRun, Report, Round, Stage
 from edgeprune.reporting.table import print_table
 
 __all__ = [
     "Accuracy",
+    "Circumstance",
     "Comparison",
     "ComparisonRow",
     "CycleEstimate",
@@ -49,10 +47,13 @@ __all__ = [
     "NotRun",
     "Parity",
     "Provenance",
+    "Rate",
     "Ratio",
     "Report",
+    "Roofline",
     "Round",
     "Stage",
+    "Step",
     "TargetResult",
     "Variant",
     "VariantResult",

@@ -8,7 +8,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Provenance: TypeAlias = Literal["measured", "emulated", "estimated", "computed"]
 Unit: TypeAlias = Literal[
-    "%", "points", "parameters", "MACs", "B", "us", "s", "instructions", "cycles", "channels", "epochs", "trials", "1"
+    "%",
+    "points",
+    "parameters",
+    "MACs",
+    "FLOP",
+    "FLOP/s",
+    "B",
+    "B/s",
+    "us",
+    "s",
+    "instructions",
+    "cycles",
+    "channels",
+    "epochs",
+    "trials",
+    "1",
 ]
 
 PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)

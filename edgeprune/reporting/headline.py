@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from edgeprune.reporting.device import TargetResult
 from edgeprune.reporting.figure import Figure
-from edgeprune.reporting.model import Report, TargetResult
+from edgeprune.reporting.model import Report
 
 
 @dataclass(frozen=True)

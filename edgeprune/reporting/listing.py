@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from edgeprune.reporting.device import Parity, Rate, TargetResult, VariantResult
 from edgeprune.reporting.figure import Figure
 from edgeprune.reporting.headline import accuracy_change, headline
-from edgeprune.reporting.model import Parity, Report, TargetResult, VariantResult
+from edgeprune.reporting.model import Report
 
-Section: TypeAlias = Literal["network", "target", "headline", "epoch", "round", "layer", "kernel", "parity", "stage"]
+Section: TypeAlias = Literal[
+    "network", "target", "headline", "epoch", "round", "layer", "kernel", "step", "parity", "stage"
+]
 
 _COLUMNS = ("section", "target", "variant", "item", "figure", "value", "unit", "provenance", "reason")
 
@@ -61,6 +64,12 @@ def target_figures(result: VariantResult) -> Iterator[tuple[str, Figure]]:
     yield "arena lower bound", result.arena_bound_bytes
     yield "latency p50", result.latency.p50
     yield "latency p90", result.latency.p90
+    yield "latency p99", result.latency.p99
+    yield "latency, median of five windows", result.latency.windows
+    if result.roofline is not None:
+        yield "peak FLOP/s", result.roofline.peak_flop_rate
+        yield "peak B/s", result.roofline.peak_byte_rate
+        yield from rate_figures(result.roofline.total)
     yield "instructions", result.instructions
     for kind, figure in result.mix.items():
         yield f"instructions, {kind}", figure
@@ -69,6 +78,16 @@ def target_figures(result: VariantResult) -> Iterator[tuple[str, Figure]]:
         yield "cycles, low", result.cycles.low
         yield "cycles, high", result.cycles.high
         yield "time of the cycles", result.cycles.time
+
+
+def rate_figures(rate: Rate) -> Iterator[tuple[str, Figure]]:
+    """Yield the figures of what was done in a time, by name."""
+    yield "FLOP", rate.flop
+    yield "bytes moved at least", rate.bytes
+    yield "achieved FLOP/s", rate.flop_rate
+    yield "achieved FLOP/s of the peak", rate.flop_fraction
+    yield "achieved B/s", rate.byte_rate
+    yield "achieved B/s of the peak", rate.byte_fraction
 
 
 def to_csv(report: Report) -> str:
@@ -97,6 +116,11 @@ def _details(target: TargetResult, result: VariantResult) -> Iterator[NamedFigur
     for kernel in result.kernels:
         yield NamedFigure("kernel", target.name, result.variant, kernel.name, "trials", kernel.trials)
         yield NamedFigure("kernel", target.name, result.variant, kernel.name, "best time", kernel.best)
+    for number, step in enumerate(result.roofline.steps if result.roofline is not None else ()):
+        item = f"{number}: {step.kernel}"
+        yield NamedFigure("step", target.name, result.variant, item, "time", step.time)
+        for name, figure in rate_figures(step.rate):
+            yield NamedFigure("step", target.name, result.variant, item, name, figure)
     yield from _parity(result.parity, target.name, result.variant)
 
 

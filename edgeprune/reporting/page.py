@@ -10,10 +10,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from edgeprune.reporting.device import Fact, Interval, Latency
 from edgeprune.reporting.figure import MEANING, Accuracy, Figure, Provenance
 from edgeprune.reporting.footnotes import Footnotes
 from edgeprune.reporting.headline import Ratio, accuracy_change, headline
-from edgeprune.reporting.model import Fact, Interval, Latency, Report
+from edgeprune.reporting.model import Report
 from edgeprune.reporting.quantity import human, share, three_digits
 
 _TEMPLATES = Path(__file__).parent / "template"
@@ -56,7 +57,7 @@ class _Card:
 
 
 def render_page(report: Report, plots: dict[str, PagePlot]) -> str:
-    """Return the page; ``plots`` holds "accuracy_size", "latency" and "layers"."""
+    """Return the page; ``plots`` holds every picture of `write_report` but the overview."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -151,7 +152,7 @@ def _sampled(latency: Latency) -> Markup:
     """Return the number of samples and the interval of the median."""
     lines = Markup("")
     if latency.samples:
-        lines += Markup("<small>n = {}</small>").format(f"{len(latency.samples):,}")
+        lines += Markup("<small>n = {}</small>").format(f"{latency.taken:,}")
     if latency.interval is not None:
         lines += _bounds(latency.interval)
     return lines

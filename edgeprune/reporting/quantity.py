@@ -19,8 +19,8 @@ def human(figure: Figure) -> str:
             return f"{value:.2f} %"
         case "points":
             return f"{value:+.2f} points"
-        case "B":
-            return _prefixed(value, "B")
+        case "B" | "B/s" | "FLOP" | "FLOP/s":
+            return _prefixed(value, figure.unit)
         case "us":
             return duration(value)
         case "s":

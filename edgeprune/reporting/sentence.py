@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from edgeprune.reporting.device import VariantResult
+from edgeprune.reporting.figure import Figure
 from edgeprune.reporting.headline import Ratio, accuracy_change, headline
 from edgeprune.reporting.model import Report
 from edgeprune.reporting.quantity import human, share
@@ -18,6 +20,17 @@ def ratio_sentences(report: Report) -> list[str]:
             sentences.append(f"Pruned against dense: {', '.join([*parts, _accuracy(report)])}.")
         elif parts:
             sentences.append(f"{target}: {', '.join(parts)}.")
+    return sentences
+
+
+def roofline_sentences(report: Report) -> list[str]:
+    """Return a sentence for each target whose kernels were timed: what was achieved, and of what."""
+    sentences = []
+    for target in report.targets:
+        timed = [result for result in target.variants if result.roofline is not None]
+        if timed:
+            rates = "; ".join(_achieved(result) for result in timed)
+            sentences.append(f"{target.name}: {rates}{_missing_peak(timed[0])}.")
     return sentences
 
 
@@ -50,3 +63,22 @@ def _accuracy(report: Report) -> str:
         return f"test accuracy not compared ({change.reason})"
     dense, pruned = report.dense.test.percent, report.pruned.test.percent
     return f"test accuracy {human(dense)} -> {human(pruned)}, {human(change)} ({change.provenance})"
+
+
+def _achieved(result: VariantResult) -> str:
+    assert result.roofline is not None
+    total = result.roofline.total
+    rates = [(total.flop_rate, total.flop_fraction), (total.byte_rate, total.byte_fraction)]
+    known = [f"{human(rate)}{_of_peak(fraction)}" for rate, fraction in rates if rate.value is not None]
+    return f"{result.variant} {', '.join(known)} (measured)"
+
+
+def _of_peak(fraction: Figure) -> str:
+    return f" ({human(fraction)} of the peak)" if fraction.value is not None else ""
+
+
+def _missing_peak(result: VariantResult) -> str:
+    assert result.roofline is not None
+    peaks = (result.roofline.peak_flop_rate, result.roofline.peak_byte_rate)
+    missing = next((peak.reason for peak in peaks if peak.reason is not None), None)
+    return f"; no fraction of a peak where {missing}" if missing else ""

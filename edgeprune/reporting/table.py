@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edgeprune.reporting.device import VariantResult
 from edgeprune.reporting.figure import MEANING, PROVENANCES, Figure, Provenance
 from edgeprune.reporting.footnotes import Footnotes
-from edgeprune.reporting.model import Report, VariantResult
+from edgeprune.reporting.model import Report
 from edgeprune.reporting.quantity import duration_pair, human
-from edgeprune.reporting.sentence import ratio_sentences, verdict_sentences
+from edgeprune.reporting.sentence import ratio_sentences, roofline_sentences, verdict_sentences
 
 LETTER: dict[Provenance, str] = {"measured": "m", "emulated": "e", "estimated": "s", "computed": "c"}
 
@@ -43,14 +44,14 @@ _COLUMNS = (
 
 
 def print_table(report: Report, console: Console) -> None:
-    """Print a row per target and variant, the legend, the ratios pruned/dense, verdicts, and what was not run."""
+    """Print a row per target and variant, the legend, then in words ratios, rates, verdicts, and what was not run."""
     footnotes = Footnotes()
     console.print(Text(f"{report.title}, seed {report.seed}, run on {report.machine}", style="bold"))
     if report.targets:
         console.print(_rows(report, footnotes))
         _print_legend(footnotes, console)
         console.print()
-    for sentence in (*ratio_sentences(report), *verdict_sentences(report)):
+    for sentence in (*ratio_sentences(report), *roofline_sentences(report), *verdict_sentences(report)):
         console.print(Text(sentence))
     _print_not_run(report, console)
 

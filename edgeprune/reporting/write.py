@@ -16,6 +16,8 @@ from edgeprune.reporting.plots.latency import draw_latency
 from edgeprune.reporting.plots.layers import draw_layers
 from edgeprune.reporting.plots.overview import draw_overview
 from edgeprune.reporting.plots.render import inline_svg, own_defaults, png
+from edgeprune.reporting.plots.roofline import draw_roofline
+from edgeprune.reporting.plots.steps import draw_steps
 from edgeprune.reporting.plots.style import NARROW, WIDE, Layout
 
 
@@ -28,6 +30,8 @@ class ReportFiles:
     overview: Path
     accuracy_size: Path
     latency: Path
+    steps: Path
+    roofline: Path
     layers: Path
 
 
@@ -41,12 +45,14 @@ class _Plot:
 _PLOTS = (
     _Plot("accuracy_size", draw_accuracy_size, "Accuracy over parameters along the pruning rounds"),
     _Plot("latency", draw_latency, "Distribution of the measured latencies"),
+    _Plot("steps", draw_steps, "Time of each kernel"),
+    _Plot("roofline", draw_roofline, "Operations per second of each kernel against what the board can do"),
     _Plot("layers", draw_layers, "Channels or neurons kept in each layer"),
 )
 
 
 def write_report(report: Report, out: Path) -> ReportFiles:
-    """Write report.json, report.html and four PNGs into the directory ``out``, made if missing.
+    """Write report.json, report.html and six PNGs into the directory ``out``, made if missing.
 
     Each file is written under a temporary name and renamed; files already there are replaced.
     """
@@ -57,6 +63,8 @@ def write_report(report: Report, out: Path) -> ReportFiles:
         overview=out / "overview.png",
         accuracy_size=out / "accuracy_size.png",
         latency=out / "latency.png",
+        steps=out / "steps.png",
+        roofline=out / "roofline.png",
         layers=out / "layers.png",
     )
     plots = {}

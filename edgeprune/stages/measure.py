@@ -35,7 +35,8 @@ def measure(build: Path, golden: Path, target: Target, settings: Measure, out: P
         write_json(out / f"{variant}.json", measurement)
         progress.advance(f"{variant}: {_in_words(measurement)}")
     if not target.emulated:
-        comparison = compare_interleaved(build / "dense", build / "pruned", target, progress=progress)
+        pair = (build / "dense", build / "pruned")
+        comparison = compare_interleaved(*pair, target, settings=settings, progress=progress)
         write_json(out / "comparison.json", comparison.as_dict())
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from edgeprune.machine import cpu_model
+from edgeprune.measuring.protocol import protocol_of
 from edgeprune.pipeline.stage import RECORD
 from edgeprune.progress import Progress
-from edgeprune.recipe import Recipe
+from edgeprune.recipe import Measure, Recipe
 from edgeprune.reporting import (
     Accuracy,
     DataSummary,
@@ -113,8 +114,14 @@ def _settings(recipe: Recipe) -> tuple[Fact, ...]:
         Fact(name="schedule", value=f"{prune.schedule}, {prune.rounds} rounds"),
         Fact(name="retraining", value=_retraining(recipe)),
         Fact(name="tuning", value=f"at most {tune.trials} trials and {tune.seconds:g} s per network and board"),
-        Fact(name="measuring", value=f"{recipe.measure.samples} inferences after {recipe.measure.warmup} to warm up"),
+        Fact(name="measuring", value=_measuring(recipe.measure)),
     )
+
+
+def _measuring(settings: Measure) -> str:
+    asked = protocol_of(settings)
+    timed = f"at least {asked.samples:,} inferences and {asked.seconds:g} s after {asked.warmup} and"
+    return f"{settings.protocol}: {timed} {asked.warmup_seconds:g} s to warm up"
 
 
 def _retraining(recipe: Recipe) -> str:

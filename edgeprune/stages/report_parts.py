@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,3 +23,8 @@ def parity(entry: dict[str, Any]) -> Parity:
         tolerance=entry["tolerance"],
         passed=entry["relative_error"] <= entry["tolerance"],
     )
+
+
+def absent_reason(entry: Mapping[str, str]) -> str:
+    """Return why something is not there and what mends it."""
+    return f"{entry['reason']}; {entry['mend']}"

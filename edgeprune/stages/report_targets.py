@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,9 @@ from typing import Any
 from edgeprune.reporting import (
     Accuracy,
     CycleEstimate,
-    Fact,
     Figure,
     Interval,
     Kernel,
-    Latency,
     LatencyRatio,
     Network,
     NotRun,
@@ -24,11 +21,12 @@ from edgeprune.reporting import (
     Variant,
     VariantResult,
 )
-from edgeprune.stages.report_parts import parity, read_json
+from edgeprune.stages.report_environment import circumstances, facts
+from edgeprune.stages.report_latency import latency, roofline
+from edgeprune.stages.report_parts import absent_reason, parity, read_json
 from edgeprune.stages.variant import VARIANTS
 from edgeprune.target import Target
 
-_EMULATED_TIME = "not measured: an emulator's wall time is not a latency"
 _NATIVE_COUNT = "not counted: the board itself ran it"
 
 
@@ -52,12 +50,12 @@ def not_run(root: Path, target: Target) -> tuple[NotRun, ...]:
         measurement = read_json(root / "measure" / target.name / f"{variant}.json")
         step = f"{variant} on {target.name}"
         if measurement["provenance"] == "not run":
-            found.append(NotRun(what=f"running {step}", reason=_absent(measurement["absent"])))
+            found.append(NotRun(what=f"running {step}", reason=absent_reason(measurement["absent"])))
         elif measurement["instructions_absent"] is not None:
-            reason = _absent(measurement["instructions_absent"])
+            reason = absent_reason(measurement["instructions_absent"])
             found.append(NotRun(what=f"counting instructions of {step}", reason=reason))
         elif measurement.get("cycles_absent") is not None:
-            reason = _absent(measurement["cycles_absent"])
+            reason = absent_reason(measurement["cycles_absent"])
             found.append(NotRun(what=f"estimating cycles of {step}", reason=reason))
         tuning = read_json(root / "tune" / target.name / variant / "tuning.json")
         if tuning["note"] and target.emulated:
@@ -82,14 +80,16 @@ def _variant(
         code_bytes=Figure.computed(manifest["code_bytes"], "B"),
         arena_bytes=Figure.computed(manifest["arena_bytes"], "B"),
         arena_bound_bytes=Figure.computed(manifest["arena_bound_bytes"], "B"),
-        latency=_latency(measurement),
+        latency=latency(measurement),
         instructions=_instructions(measurement),
         mix=_mix(measurement),
         cycles=_cycles(measurement),
+        roofline=roofline(measurement),
         kernels=_kernels(manifest, tuning),
         parity=_parity(measurement),
         verdicts=_verdicts(measurement),
-        environment=_environment(measurement),
+        environment=facts(measurement),
+        circumstances=circumstances(measurement),
     )
 
 
@@ -113,28 +113,13 @@ def _accuracy(target: Target, found: Mapping[str, Any]) -> Accuracy:
     return Accuracy.of(*counts, "emulated" if target.emulated else "measured")
 
 
-def _latency(measurement: Mapping[str, Any]) -> Latency:
-    if measurement["provenance"] == "not run":
-        return Latency.absent(f"not run: {_absent(measurement['absent'])}")
-    latency = measurement["latency"]
-    if latency is None:
-        return Latency.absent(_EMULATED_TIME)
-    interval = latency["p50_interval"]
-    return Latency(
-        p50=Figure.measured(latency["p50"] / 1000, "us"),
-        p90=Figure.measured(latency["p90"] / 1000, "us"),
-        interval=Interval(low=interval["low"] / 1000, high=interval["high"] / 1000, confidence=interval["confidence"]),
-        samples=tuple(sample / 1000 for sample in measurement["samples_ns"]),
-    )
-
-
 def _instructions(measurement: Mapping[str, Any]) -> Figure:
     if measurement["provenance"] == "not run":
-        return Figure.absent(f"not run: {_absent(measurement['absent'])}", "instructions")
+        return Figure.absent(f"not run: {absent_reason(measurement['absent'])}", "instructions")
     if measurement["provenance"] == "measured":
         return Figure.absent(_NATIVE_COUNT, "instructions")
     if measurement["instructions"] is None:
-        return Figure.absent(f"not counted: {_absent(measurement['instructions_absent'])}", "instructions")
+        return Figure.absent(f"not counted: {absent_reason(measurement['instructions_absent'])}", "instructions")
     return Figure.emulated(measurement["instructions"]["region"], "instructions")
 
 
@@ -188,20 +173,3 @@ def _parity(measurement: Mapping[str, Any]) -> tuple[Parity, ...]:
 
 def _verdicts(measurement: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(f"{verdict['name']}: {verdict['detail']}" for verdict in measurement.get("verdicts", ()))
-
-
-def _environment(measurement: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """Return what the board said of itself before the run, and the emulator that stood in for it."""
-    emulator = measurement.get("emulator")
-    if emulator is not None:
-        return (Fact(name="emulator", value=f"{emulator['program']} {emulator['version']} -cpu {emulator['cpu']}"),)
-    before = (measurement.get("environment") or {}).get("before", {})
-    return tuple(Fact(name=name, value=_text(value)) for name, value in sorted(before.items()))
-
-
-def _text(value: Any) -> str:
-    return "absent" if value is None else value if isinstance(value, str) else json.dumps(value)
-
-
-def _absent(entry: Mapping[str, str]) -> str:
-    return f"{entry['reason']}; {entry['mend']}"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from edgeprune.errors import ParityError, StageFailure
+from edgeprune.errors import ParityError, StageFailure, UserError
 from edgeprune.measuring.bench_run import read_bench_run
 from edgeprune.measuring.transport import Completed
 
@@ -64,6 +64,12 @@ def test_failures_name_their_cause(done: Completed, message: str) -> None:
     with pytest.raises(StageFailure) as caught:
         read_bench_run(done, "tiny")
     assert str(caught.value) == message
+
+
+def test_what_the_board_cannot_do_is_the_users_mistake() -> None:
+    refused = completed(2, errors=b"tiny-bench: this board shows no temperature; give --cooldown in seconds\n")
+    with pytest.raises(UserError, match=r"^tiny on board: tiny-bench: this board shows no temperature; give"):
+        read_bench_run(refused, "tiny on board")
 
 
 def test_output_that_is_no_result() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from edgeprune.reporting import (
     Accuracy,
+    Circumstance,
     DataSummary,
     Epoch,
     Fact,
@@ -21,15 +22,19 @@ from edgeprune.reporting import (
     Network,
     NotRun,
     Parity,
+    Rate,
     Report,
+    Roofline,
     Round,
     Stage,
+    Step,
     TargetResult,
     VariantResult,
 )
 
 NO_QEMU = "not run: no QEMU found; run tools/fetch_qemu.py"
 NO_WALL_TIME = "emulated: the wall time of an emulator is not a latency"
+NO_PEAK = "target host does not give bandwidth_gb_s"
 NOT_COUNTED = "instructions are counted for emulated targets only"
 
 computed = Figure.computed
@@ -58,12 +63,15 @@ def samples(median: float, count: int, seed: int) -> tuple[float, ...]:
 
 def latency(median: float, count: int, seed: int) -> Latency:
     taken = samples(median, count, seed)
-    p50, p90 = (float(value) for value in np.percentile(taken, (50, 90)))
+    p50, p90, p99 = (float(value) for value in np.percentile(taken, (50, 90, 99)))
     return Latency(
         p50=Figure.measured(p50, "us"),
         p90=Figure.measured(p90, "us"),
+        p99=Figure.measured(p99, "us"),
+        windows=Figure.measured(float(np.mean(taken)), "us"),
         interval=Interval(low=p50 * 0.999, high=p50 * 1.001, confidence=0.95),
         samples=taken,
+        taken=count,
     )
 
 
@@ -86,6 +94,44 @@ def kernels(variant: Variant, tuned: bool, best: Figure) -> tuple[Kernel, ...]:
     )
 
 
+def rate(flop: int, moved: int, time: float, peak: float | None) -> Rate:
+    """Return what ``time`` us give, against ``peak`` FLOP/s and an unknown bandwidth."""
+    achieved = 1e6 * flop / time
+    return Rate(
+        flop=computed(flop, "FLOP"),
+        bytes=computed(moved, "B"),
+        flop_rate=Figure.measured(achieved, "FLOP/s"),
+        byte_rate=Figure.measured(1e6 * moved / time, "B/s"),
+        flop_fraction=Figure.absent(NO_PEAK, "%") if peak is None else Figure.measured(100 * achieved / peak, "%"),
+        byte_fraction=Figure.absent(NO_PEAK, "%"),
+    )
+
+
+def roofline(variant: Variant, median: float) -> Roofline:
+    shares = (
+        (("conv1", "pool1"), 0.2, 0.15),
+        (("conv2", "pool2"), 0.5, 0.6),
+        (("fc1", "relu"), 0.3, 0.2),
+        ((), 0, 0.05),
+    )
+    whole, moved = 2 * MACS[variant], 5 * PARAMETERS[variant]
+    return Roofline(
+        peak_flop_rate=computed(100e9, "FLOP/s"),
+        peak_byte_rate=Figure.absent(NO_PEAK, "B/s"),
+        origin="1 x host of target host",
+        total=rate(whole, moved, median, 100e9),
+        steps=tuple(
+            Step(
+                kernel=f"fused_{'_'.join(nodes) or 'copy'}",
+                nodes=nodes,
+                time=Figure.measured(median * time, "us"),
+                rate=rate(int(whole * work), int(moved * (work + 0.01)), median * time, 100e9),
+            )
+            for nodes, work, time in shares
+        ),
+    )
+
+
 def result(
     variant: Variant, correct: int, how: Literal["measured", "emulated"], count: int, seed: int
 ) -> VariantResult:
@@ -105,6 +151,7 @@ def result(
         instructions=Figure.absent(NOT_COUNTED, "instructions")
         if on_host
         else Figure.emulated(INSTRUCTIONS[variant], "instructions"),
+        roofline=roofline(variant, median) if on_host else None,
         kernels=kernels(
             variant,
             on_host,
@@ -113,6 +160,12 @@ def result(
         parity=(parity("onnxruntime | artifact", 3.1e-7, how),),
         verdicts=("governor not fixed: no cpufreq on this machine",) if on_host else (),
         environment=(Fact(name="governor", value="absent"), Fact(name="cores used", value="1")) if on_host else (),
+        circumstances=(
+            Circumstance(name="clock", before="0-3: 600 MHz", after="0-3: 1400 MHz"),
+            Circumstance(name="temperatures", before="absent", after="absent"),
+        )
+        if on_host
+        else (),
     )
 
 

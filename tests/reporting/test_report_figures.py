@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -40,14 +42,20 @@ def test_accuracy_comes_from_its_counts() -> None:
         Accuracy(correct=1, total=2, percent=Figure.absent("not asked for", "%"))
 
 
+def latency(figure: Figure, **samples: Any) -> Latency:
+    return Latency(p50=figure, p90=figure, p99=figure, windows=figure, **samples)
+
+
 def test_an_emulator_has_no_latency() -> None:
     with pytest.raises(ValidationError, match="the wall time of an emulator is not a latency"):
-        Latency(p50=Figure.emulated(10.0, "us"), p90=Figure.emulated(11.0, "us"), samples=(10.0, 11.0))
+        latency(Figure.emulated(10.0, "us"), samples=(10.0, 11.0), taken=2)
 
 
 def test_a_measured_latency_keeps_its_samples() -> None:
     with pytest.raises(ValidationError, match="keeps its samples"):
-        Latency(p50=Figure.measured(10.0, "us"), p90=Figure.measured(11.0, "us"))
+        latency(Figure.measured(10.0, "us"))
+    with pytest.raises(ValidationError, match="2 samples of 1 taken"):
+        latency(Figure.measured(10.0, "us"), samples=(10.0, 11.0), taken=1)
 
 
 def test_ratio_of_like_figures_only() -> None:

@@ -62,6 +62,8 @@ def test_files_and_nothing_else(files: ReportFiles, report: Report) -> None:
         "overview.png",
         "report.html",
         "report.json",
+        "roofline.png",
+        "steps.png",
     ]
     assert from_json(files.json.read_text()) == report
 
@@ -79,6 +81,7 @@ def test_page_gives_the_reason_of_every_absent_figure(page: Page, report: Report
         "emulated: the wall time of an emulator is not a latency",
         "instructions are counted for emulated targets only",
         "not tuned: no board",
+        "target host does not give bandwidth_gb_s",
     }
     for reason in reasons:
         assert str(reason) in page.text
@@ -98,7 +101,7 @@ def test_page_needs_nothing_from_elsewhere(page: Page, files: ReportFiles) -> No
 
 def test_pictures_on_the_page_follow_its_colour_scheme(files: ReportFiles) -> None:
     pictures = re.findall(r"<svg.*?</svg>", files.html.read_text(), re.DOTALL)
-    assert len(pictures) == 6
+    assert len(pictures) == 10
     for picture in pictures:
         assert "var(--pruned)" in picture
         assert not re.search(r"#[0-9a-f]{6}\b", picture), "a colour that no scheme can change"

@@ -35,6 +35,9 @@ Pruned against dense: 1/13.7 of the parameters, 1/8.09 of the MACs (computed), t
 host: 1/10.0 of the executable size (computed), 1/8.00 of the p50 latency (measured).
 rpi3: 1/10.0 of the executable size (computed), 1/6.91 of the instructions (emulated).
 cortex-a7: 1/10.0 of the executable size (computed).
+host: dense 21.6 GFLOP/s (21.63 % of the peak), 10.2 GB/s (measured); pruned 14.7 GFLOP/s (14.73 %
+of the peak), 4.09 GB/s (measured); no fraction of a peak where target host does not give
+bandwidth_gb_s.
 Verdict on host dense, host pruned: governor not fixed: no cpufreq on this machine.
 Not run:
   cortex-a7: run under emulation: no QEMU found; run tools/fetch_qemu.py

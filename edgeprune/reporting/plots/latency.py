@@ -10,7 +10,8 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.gridspec import GridSpec
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from edgeprune.reporting.model import Report, TargetResult, VariantResult
+from edgeprune.reporting.device import TargetResult, VariantResult
+from edgeprune.reporting.model import Report
 from edgeprune.reporting.plots.style import (
     ACCENT,
     INK,
@@ -115,7 +116,8 @@ def _draw_shape(axes: Axes, result: VariantResult) -> None:
     heading(axes, f"{result.variant}: p50 {duration(p50)}, p90 {duration(p90)}")
     beyond = samples.size - shown.size
     tail = f"; {beyond:,} slower, up to {duration(float(samples.max()))}" if beyond else ""
-    axes.set_xlabel(f"latency (us), n = {samples.size:,}{tail}")
+    drawn = f", {samples.size:,} of them drawn" if samples.size < result.latency.taken else ""
+    axes.set_xlabel(f"latency (us), n = {result.latency.taken:,}{drawn}{tail}")
     axes.margins(y=0.15)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_ylabel("samples (%)")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from edgeprune.reporting.model import Variant
+from edgeprune.reporting.device import Variant
 
 # From the palette of Okabe and Ito, chosen to differ in lightness as well, so that grey print and all common forms of
 # colour blindness keep them apart. Every colour is used for one meaning only: the page swaps them for its own scheme.
