@@ -23,6 +23,8 @@ def identity_of(work: Work) -> str:
         "torch": torch.__version__,
         "start": state_digest(work.model.state_dict()),
     }
+    if work.criterion is not None:
+        facts["criterion"] = getattr(work.criterion, "__qualname__", type(work.criterion).__qualname__)
     if work.earlier is not None:
         facts["earlier"] = work.earlier.to_json()
     if work.start is not None:

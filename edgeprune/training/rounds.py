@@ -14,8 +14,10 @@ from edgeprune.data import Splits
 from edgeprune.errors import UserError
 from edgeprune.progress import Progress, SilentProgress
 from edgeprune.pruning import Masks, Plan
+from edgeprune.pruning.criteria import Criterion
 from edgeprune.pruning.nothing import NothingToRemove
-from edgeprune.pruning.schedule import planned_amounts
+from edgeprune.pruning.schedule import UserSchedule, planned_amounts
+from edgeprune.pruning.weight_scores import WeightCriterion
 from edgeprune.recipe import Recipe
 from edgeprune.training.checkpoint import load_checkpoint
 from edgeprune.training.dropout import find_dropouts
@@ -56,6 +58,8 @@ def prune_and_retrain(
     start: Start | None = None,
     after_round: AfterRound | None = None,
     earlier: Plan | None = None,
+    criterion: Criterion | WeightCriterion | None = None,
+    schedule: UserSchedule | None = None,
     progress: Progress | None = None,
 ) -> RoundsResult:
     """Prune ``model`` as ``recipe.prune`` says, retraining after each round as ``recipe.retrain`` says.
@@ -64,7 +68,10 @@ def prune_and_retrain(
     call with the same arguments continues from them to the same weights, and files of another recipe or network are
     not used. Only the training and validation splits are read.
 
-    ``earlier`` is the plan that made ``model`` out of a larger original, if it was pruned before.
+    ``earlier`` is the plan that made ``model`` out of a larger original, if it was pruned before. ``criterion`` and
+    ``schedule`` replace the recipe's by functions; finished rounds are known by their names and by what the schedule
+    gives, so an interrupted call with a changed criterion needs another ``work``.
+
     Where ``recipe.retrain.start`` is not ``survivors``, ``start`` gives, for a round's number, the state dict that its
     retraining starts from: of an earlier epoch (rewinding: Frankle et al., "Linear mode connectivity and the lottery
     ticket hypothesis", 2020) or a fresh one. The masks hold on it; the next round judges what was retrained.
@@ -83,11 +90,12 @@ def prune_and_retrain(
         model,
         splits,
         recipe,
-        planned_amounts(recipe.prune.schedule, recipe.prune.amount, recipe.prune.rounds),
+        planned_amounts(schedule or recipe.prune.schedule, recipe.prune.amount, recipe.prune.rounds),
         work,
         progress or SilentProgress(),
         start=start,
         earlier=earlier,
+        criterion=criterion,
         alternation=Alternation.of(model) if recipe.retrain.freeze == "alternate" else None,
         dropouts=find_dropouts(model, torch.zeros(1, *splits.input_shape)) if recipe.retrain.adjust_dropout else (),
         distillation=teacher(model, recipe),

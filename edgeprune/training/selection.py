@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from torch import Tensor, nn
 
 from edgeprune.data import Splits
 from edgeprune.progress import Progress
 from edgeprune.pruning import Masks, Plan, make_plan, plan_masks, weight_masks
-from edgeprune.pruning.criteria import needs_data
+from edgeprune.pruning.criteria import Criterion, needs_data
 from edgeprune.pruning.nothing import NothingToRemove
+from edgeprune.pruning.weight_scores import WeightCriterion
 from edgeprune.recipe import Recipe
 from edgeprune.training.calibration import calibration_batches
 from edgeprune.training.evaluate import evaluate
@@ -52,7 +54,7 @@ def select(work: Work, number: int, before: Selection | None) -> Selection:
         raise NothingToRemove("prune.schedule: nothing is to be removed yet")
     seed = derive_seed(work.recipe.seed, "prune", number)
     calibration: Iterable[tuple[Tensor, Tensor]] | None = None
-    if needs_data(settings.criterion):
+    if work.criterion is not None or needs_data(settings.criterion):
         calibration = calibration_batches(work.splits, seed)
 
     def accuracy(network: nn.Module) -> float:
@@ -69,6 +71,7 @@ def select(work: Work, number: int, before: Selection | None) -> Selection:
                 measure=accuracy,
                 seed=seed,
                 progress=work.progress,
+                criterion=cast("WeightCriterion | None", work.criterion),
                 coupling=work.coupling if settings.granularity == "row" else None,
             )
             return Selection(masks, None)
@@ -81,6 +84,7 @@ def select(work: Work, number: int, before: Selection | None) -> Selection:
             calibration=calibration,
             seed=seed,
             reference=before.plan if before else None,
+            criterion=cast("Criterion | None", work.criterion),
             earlier=work.earlier,
         )
         return Selection(plan_masks(work.model, plan), plan)

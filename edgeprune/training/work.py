@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from edgeprune.data import Splits
 from edgeprune.progress import Progress
 from edgeprune.pruning import Coupling, Plan, trace_coupling
+from edgeprune.pruning.criteria import Criterion
 from edgeprune.pruning.make_plan import prefer_of
+from edgeprune.pruning.weight_scores import WeightCriterion
 from edgeprune.recipe import Recipe
 from edgeprune.training.distillation import Distillation
 from edgeprune.training.dropout import Dropout
@@ -28,7 +30,8 @@ class Work:
     """What all rounds share; ``model`` is pruned and retrained in place.
 
     ``amounts`` are the fractions that are gone after each round, ``directory`` is where finished rounds lie,
-    ``earlier`` the plan that made the network out of a larger one, if it was pruned before.
+    ``earlier`` the plan that made the network out of a larger one, if it was pruned before, ``criterion`` a function in
+    place of the recipe's.
     """
 
     model: nn.Module
@@ -39,6 +42,7 @@ class Work:
     progress: Progress
     start: Start | None = None
     earlier: Plan | None = None
+    criterion: Criterion | WeightCriterion | None = None
     alternation: Alternation | None = None
     dropouts: tuple[Dropout, ...] = ()
     distillation: Distillation | None = None

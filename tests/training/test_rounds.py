@@ -7,7 +7,7 @@ import torch
 
 from edgeprune.data import Splits
 from edgeprune.progress import SilentProgress
-from edgeprune.pruning import compact, make_plan, plan_masks
+from edgeprune.pruning import Evidence, compact, make_plan, plan_masks
 from edgeprune.pruning.nothing import NothingToRemove
 from edgeprune.recipe import Data, ModelSource, Override, Prune, Recipe, Retrain, Train
 from edgeprune.training import RoundsResult, evaluate, prune_and_retrain
@@ -210,3 +210,35 @@ def test_the_last_round_must_remove_something(splits: Splits, tmp_path: Path) ->
     with pytest.raises(NothingToRemove, match="the amount is too small to remove a channel anywhere"):
         result_of(splits, recipe(amount=0.04, rounds=3), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_criterion_and_a_schedule_given_as_functions(splits: Splits, tmp_path: Path) -> None:
+    def last_stays(evidence: Evidence) -> list[float]:
+        assert len(evidence.calibration) == 1  # 90 training samples, with labels
+        return [float(number) for number in range(evidence.coupling.set_count)]
+
+    def late(*, completed: int, rounds: int, amount: float) -> float:
+        return amount if completed == rounds else 0.25
+
+    model = make_model()
+    result = prune_and_retrain(
+        model,
+        splits,
+        recipe(),
+        work=tmp_path,
+        criterion=last_stays,
+        schedule=late,  # type: ignore[arg-type]
+    )
+    assert [one.amount for one in result.rounds] == [0.25, 0.5]
+    assert result.plan is not None
+    assert result.plan.kept["conv1.weight"][0] == (4, 5, 6, 7)
+    smallest = prune_and_retrain(
+        make_model(),
+        splits,
+        recipe(epochs=0, final=0, granularity="weight"),
+        work=tmp_path / "weights",
+        criterion=lambda evidence: {name: -value.abs() for name, value in evidence.parameters.items()},
+    )
+    first = make_model().fc2.weight.detach().abs()
+    live = smallest.masks["fc2.weight"]
+    assert float(first[live].max()) < float(first[~live].min())
