@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from edgeprune.errors import UserError
+from edgeprune.module_state import load_state
 from edgeprune.pruning.compact import compact_like
 from edgeprune.pruning.plan import Plan
 
@@ -50,7 +51,7 @@ def load_compact(original: nn.Module, directory: Path) -> nn.Module:
         raise UserError(f"{directory / WEIGHTS}: not a safetensors file: {error}") from None
     network = compact_like(_of_dtype(original, state), plan)
     try:
-        network.load_state_dict(state)
+        load_state(network, state)
     except RuntimeError as error:
         raise UserError(f"{directory}: does not fit the network: {' '.join(str(error).split())}") from None
     return network

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from edgeprune.errors import UserError
+from edgeprune.module_state import load_state
 from edgeprune.pruning import Plan, compact_like
 from edgeprune.recipe import ModelSource
 from edgeprune.user_code import load_callable
@@ -76,7 +76,7 @@ def load_weights(network: nn.Module, path: Path) -> None:
         UserError: the file is missing, is not safetensors, or its names or shapes are not the network's.
     """
     try:
-        network.load_state_dict(_as_of_today(network, load_file(path)), strict=True)
+        load_state(network, load_file(path))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except SafetensorError as error:
@@ -84,16 +84,6 @@ def load_weights(network: nn.Module, path: Path) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: does not fit the network: {reason}") from None
-
-
-def _as_of_today(network: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the state with the versions of the network's modules, which safetensors does not hold.
-
-    Some modules take a state without a version for one of their first, and mend or refuse it.
-    """
-    versioned = OrderedDict(state)
-    versioned._metadata = network.state_dict()._metadata  # type: ignore[attr-defined]
-    return versioned
 
 
 def save_weights(network: nn.Module, path: Path) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from edgeprune.errors import UserError
+from edgeprune.module_state import load_state
 from edgeprune.pruning import Masks, Plan
 from edgeprune.training.batches import cut, sample_count
 from edgeprune.training.callbacks import Callback
@@ -102,7 +103,7 @@ def prune_while_training(work: Work, select: Select) -> tuple[Round, Selection]:
         UserError: the phase is over before the last pruning.
     """
     if work.start is not None:
-        work.model.load_state_dict(work.start(1))
+        load_state(work.model, work.start(1))
     steps = steps_between(work)
     if not work.recipe.prune.masks_only or work.recipe.prune.granularity == "row":
         assert work.coupling  # traced before the loop puts the network into training mode

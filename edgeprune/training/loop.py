@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from edgeprune.data import Splits
 from edgeprune.errors import StageFailure, UserError
+from edgeprune.module_state import load_state
 from edgeprune.progress import Progress, SilentProgress
 from edgeprune.recipe import Retrain, Train
 from edgeprune.training.augment import random_shift
@@ -221,7 +222,7 @@ def _resume(phase: _Phase, identity: str, path: Path | None, progress: Progress)
     if found is None:
         progress.note(f"{path}: belongs to other settings, data or weights; {phase.table} starts afresh")
         return History()
-    phase.model.load_state_dict(found.below("model/"))
+    load_state(phase.model, found.below("model/"))
     restore_optimizer(phase.model, phase.optimizer, found.below("optimizer/"))
     for place, callback in enumerate(phase.callbacks):
         callback.restore(found.below(f"callback/{place}/"))

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from torch import nn
 
+from edgeprune.module_state import load_state
 from edgeprune.pruning import Masks, compact
 from edgeprune.recipe import Recipe
 from edgeprune.training.distillation import Distillation
@@ -33,7 +34,7 @@ def retrain(work: Work, number: int, selection: Selection) -> Round:
     learner = model if plan is None else compact(model, plan, coupling=work.coupling)
     before = evaluate(learner, validation)
     if work.start is not None:
-        model.load_state_dict(work.start(number))
+        load_state(model, work.start(number))
         selection.masks.apply(model)
         learner = model if plan is None else compact(model, plan, coupling=work.coupling)
     history = _fit(work, number, learner, selection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from edgeprune.module_state import load_state
 from edgeprune.pruning import Masks, Plan
 from edgeprune.training.checkpoint import Checkpoint, facts_digest, save_checkpoint, state_digest
 from edgeprune.training.round import Round
@@ -43,6 +44,6 @@ def save_round(work: Work, selection: Selection, done: Round, identity: str) -> 
 
 def restore_round(done: Checkpoint, model: nn.Module) -> Selection:
     """Put the network where a finished round left it and return what the round held at zero."""
-    model.load_state_dict(done.below("model/"))
+    load_state(model, done.below("model/"))
     plan = done.facts["plan"]
     return Selection(Masks(done.below("mask/")), Plan.from_json(plan) if plan is not None else None)

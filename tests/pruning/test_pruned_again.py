@@ -167,3 +167,22 @@ def test_files_of_another_network_are_refused(tmp_path: Path) -> None:
     (tmp_path / "compact.safetensors").write_bytes(b"none")
     with pytest.raises(UserError, match="not a safetensors file"):
         load_compact(mlp(), tmp_path)
+
+
+class Versioned(nn.Linear):
+    """A module that refuses a state without its version, as some of torchvision do."""
+
+    _version = 2
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest):  # type: ignore[no-untyped-def]
+        if local_metadata.get("version") != 2:
+            raise ValueError("no version")
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+
+def test_a_module_that_asks_for_its_version_finds_it(tmp_path: Path) -> None:
+    network = nn.Sequential(Versioned(4, 6), nn.ReLU(), nn.Linear(6, 2))
+    result = prune(network, (torch.randn(1, 4),), Prune(amount=0.5))
+    save_compact(result.compact, result.plan, tmp_path)
+    loaded = load_compact(nn.Sequential(Versioned(4, 6), nn.ReLU(), nn.Linear(6, 2)), tmp_path)
+    assert torch.equal(loaded[0].weight, result.compact[0].weight)

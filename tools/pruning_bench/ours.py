@@ -19,10 +19,9 @@ from edgeprune.evaluation_mode import evaluation_mode
 from edgeprune.exporting.torch_to_onnx import export_onnx
 from edgeprune.onnx_reference import run_onnx
 from edgeprune.parity import compare
-from edgeprune.pruning import compact, make_plan, plan_masks, trace_coupling
+from edgeprune.pruning import compact, make_plan, plan_masks, save_compact, trace_coupling
 from edgeprune.pruning.plan import Plan
 from edgeprune.recipe import Prune
-from edgeprune.stages.network import save_weights
 from pruning_bench import zoos
 from pruning_bench.memory import Peak
 
@@ -174,8 +173,7 @@ def _backward(run: Run) -> None:
 def _save(run: Run) -> None:
     """Write what another process needs: a state dict, the plan, and an answer to compare with."""
     assert run.plan is not None
-    save_weights(run.small, run.work / "compact.safetensors")
-    (run.work / "plan.json").write_text(run.plan.to_json(), encoding="utf-8")
+    save_compact(run.small, run.plan, run.work)
     with torch.no_grad():
         np.save(run.work / "expected.npy", run.small(*run.inputs(1, 4)).numpy())
 

@@ -10,19 +10,14 @@ import numpy as np
 import torch
 
 from edgeprune.parity import compare
-from edgeprune.pruning import compact_like
-from edgeprune.pruning.plan import Plan
-from edgeprune.stages.network import load_weights
+from edgeprune.pruning import load_compact
 from pruning_bench import zoos
 
 
 def run(zoo: zoos.Zoo, name: str, _amount: float, folder: Path, report: Callable[[dict[str, Any]], None]) -> None:
     """Report a failure unless the network, made afresh with other values, answers as the saved one did."""
     try:
-        plan = Plan.from_json((folder / "plan.json").read_text(encoding="utf-8"))
-        network = compact_like(zoos.build(zoo, name, seed=1, settled=False), plan)
-        load_weights(network, folder / "compact.safetensors")
-        network.eval()
+        network = load_compact(zoos.build(zoo, name, seed=1, settled=False), folder).eval()
         with torch.no_grad():
             found = network(*zoos.inputs(zoo, name, 1, 4)).numpy()
         compare(np.load(folder / "expected.npy"), found, border="saved | loaded", tolerance=1e-6)
