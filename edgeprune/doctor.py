@@ -15,6 +15,7 @@ from typing import Any, Literal
 from packaging.requirements import Requirement
 
 from edgeprune.cache import cache_directory
+from edgeprune.doctor_boards import look_at_boards
 from edgeprune.emulation import Unavailable, build_plugin, find_qemu
 from edgeprune.errors import StageFailure, UserError
 from edgeprune.target import find_target, list_targets
@@ -68,11 +69,12 @@ class Diagnosis:
 
 
 def examine(*, deep: bool = False) -> Diagnosis:
-    """Look at this machine; ``deep`` also links a program per board, compiles the plugin and loads TVM.
+    """Look at this machine; ``deep`` also links a program per board, compiles the plugin, loads TVM and asks boards.
 
     Never raises for what is missing: that is what the rows are for. Shallow takes well under a second.
     """
-    rows = [*_python(), *_packages(), _zig(), *_own_toolchains(), *_emulators(deep=deep), *_programs(), *_machine()]
+    rows = [*_python(), *_packages(), _zig(), *_own_toolchains(), *_emulators(deep=deep), *_programs()]
+    rows += [*_boards(deep=deep), *_machine()]
     if deep:
         rows += [*_links(), _tvm_backends()]
     return Diagnosis(tuple(rows))
@@ -202,6 +204,11 @@ def _programs() -> Iterator[Row]:
     for program, use in _PROGRAMS.items():
         found = shutil.which(program)
         yield Row(program, "ok", found, required=False) if found else Row(program, "absent", "", use, required=False)
+
+
+def _boards(*, deep: bool) -> Iterator[Row]:
+    for board in look_at_boards(deep=deep):
+        yield Row(board.name, "absent" if board.mend else "ok", board.detail, board.mend, required=False)
 
 
 def _machine() -> Iterator[Row]:

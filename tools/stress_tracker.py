@@ -86,11 +86,13 @@ def stress(artifacts: list[Path], boards: int, kills: int, settings: Measure, se
         reaper = Reaper(fleet, tracker, served, kills, seed)
         reaper.start()
         started = time.monotonic()
-        results = measure_on_boards(
-            artifacts, find_target(f"host@{address}"), settings, boards=boards, progress=Notes()
-        )
-        seconds = time.monotonic() - started
-        reaper.stop()
+        try:
+            results = measure_on_boards(
+                artifacts, find_target(f"host@{address}"), settings, boards=boards, progress=Notes()
+            )
+            seconds = time.monotonic() - started
+        finally:
+            reaper.stop()
         return _describe(results, artifacts, boards, reaper.killed, seconds, settings)
 
 

@@ -11,7 +11,9 @@ from edgeprune.cli.terminal import table_console
 
 
 @click.command("doctor")
-@click.option("--deep", is_flag=True, help="Also link for three boards, compile the QEMU plugin and load TVM.")
+@click.option(
+    "--deep", is_flag=True, help="Also link for three boards, compile the QEMU plugin, load TVM and ask boards."
+)
 @json_option
 def command(deep: bool, as_json: bool) -> None:
     """Say what this machine has and lacks: packages, toolchain, emulators, programs. Exit code 1 if it cannot work.

@@ -73,13 +73,7 @@ def choose_phone(address: Address) -> str:
         UserError: there is no such phone, it is not ready, or it is not clear which of several is meant.
         BoardLost: adb or the phone does not answer.
     """
-    listed = _adb(["devices"], _LIST_S)
-    if listed.returncode != 0:
-        raise BoardLost(
-            f"board {address}: adb: {listed.stderr.decode(errors='replace').strip() or 'cannot list phones'}"
-        )
-    rows = [line.split("\t", 1) for line in listed.stdout.decode(errors="replace").splitlines() if "\t" in line]
-    phones = {serial: state.strip() for serial, state in rows}
+    phones = list_phones()
     seen = ", ".join(f"{serial} ({state})" for serial, state in phones.items()) or "none"
     wanted = address.host or os.environ.get("ANDROID_SERIAL", "")
     if not wanted and len(phones) > 1:
@@ -93,6 +87,20 @@ def choose_phone(address: Address) -> str:
         mend = next((mend for sign, mend in _MENDS.items() if sign in phones[serial]), "wait until it has started")
         raise UserError(f"board adb://{serial}: {phones[serial]}; {mend}")
     return serial
+
+
+def list_phones() -> dict[str, str]:
+    """Return the state of every phone that adb sees, by serial number: "device" where it is ready.
+
+    Raises:
+        UserError: adb is not here.
+        BoardLost: it does not answer.
+    """
+    listed = _adb(["devices"], _LIST_S)
+    if listed.returncode != 0:
+        raise BoardLost(f"adb devices: {listed.stderr.decode(errors='replace').strip() or 'no answer'}")
+    rows = [line.split("\t", 1) for line in listed.stdout.decode(errors="replace").splitlines() if "\t" in line]
+    return {serial: state.strip() for serial, state in rows}
 
 
 def _adb(words: list[str], seconds: float) -> subprocess.CompletedProcess[bytes]:

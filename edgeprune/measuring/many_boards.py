@@ -56,7 +56,10 @@ def measure_on_boards(
     progress: Progress | None = None,
     timeout: float = TIMEOUT_S,
 ) -> list[OnBoard]:
-    """Measure every artifact on ``boards`` boards held at the same time, and so different ones.
+    """Measure every artifact on ``boards`` boards at once.
+
+    Boards held at the same time are different ones; up to 32 are, which is as many as TVM's client can hold, and the
+    tracker lends the others before it lends one a second time.
 
     Returns one result per place and artifact, in this order. When a board is lost, what it did not finish is done by
     the next that the tracker lends; after five lost boards in one place the rest of it is given up as failed.
@@ -77,8 +80,8 @@ def measure_on_boards(
         try:
             return [result for place in places for result in place.result()]
         except BaseException:
-            # An interrupt: the places end their sessions and take no further board.
-            work.stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            work.stop()
             raise
 
 
@@ -92,6 +95,13 @@ class _Work:
         self.progress = progress
         self.stopped = threading.Event()
         self._telling = threading.Lock()
+        self._held: set[Transport] = set()
+
+    def stop(self) -> None:
+        """Let go of every board at once, whatever it does, and take no further one."""
+        self.stopped.set()
+        for board in list(self._held):
+            board.close()
 
     def do_place(self, place: int) -> list[OnBoard]:
         done: list[OnBoard] = []
@@ -100,6 +110,8 @@ class _Work:
             try:
                 self._use_a_board(place, done, lost)
             except BoardLost as error:
+                if self.stopped.is_set():
+                    break
                 lost += 1
                 self._tell(f"{error}; its work is done again elsewhere")
                 if lost == _LOST_AT_MOST:
@@ -114,9 +126,13 @@ class _Work:
         if isinstance(board, Unavailable):
             raise StageFailure(f"{board.reason}; {board.mend}")
         with board:
-            while len(done) < len(self.artifacts) and not self.stopped.is_set():
-                done.append(self._measure(board, self.artifacts[len(done)], place, lost))
-                self._tell_step(done[-1])
+            self._held.add(board)
+            try:
+                while len(done) < len(self.artifacts) and not self.stopped.is_set():
+                    done.append(self._measure(board, self.artifacts[len(done)], place, lost))
+                    self._tell_step(done[-1])
+            finally:
+                self._held.discard(board)
 
     def _measure(self, board: Transport, artifact: Path, place: int, lost: int) -> OnBoard:
         try:

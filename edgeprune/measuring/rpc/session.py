@@ -15,6 +15,7 @@ from edgeprune.measuring.transport import BoardLost
 _CONNECT_S = 10.0
 _IMPORT_S = 300.0
 _PATIENCE_S = 3.0
+_END_S = 10.0
 # The server ends a session of this length by itself, so that a user who fell silent does not keep the board for ever.
 _SESSION_S = 4 * 3600
 
@@ -41,7 +42,8 @@ class RpcSession:
         self._session: Any = None
         self._functions: dict[str, Any] = {}
         self._libraries: list[Any] = []
-        threading.Thread(target=self._loop, name=f"session of {board}", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop, name=f"session of {board}", daemon=True)
+        self._thread.start()
 
     def open(self, key: str, seconds: float, waiting: Callable[[], None]) -> None:
         """Wait until the server is free and has let us in; ``waiting`` is called when that takes its time.
@@ -90,6 +92,7 @@ class RpcSession:
         """End the session; calling it again does nothing."""
         self._work.put(None)
         self._line.cut()
+        self._thread.join(_END_S)
 
     def _submit(self, work: Callable[[], Any]) -> _Outcome:
         outcome = _Outcome()
@@ -123,6 +126,8 @@ class RpcSession:
             return outcome.value
         lines = [line for line in str(outcome.error).strip().splitlines() if line.strip()]
         complaint = lines[-1].strip() if lines else type(outcome.error).__name__
+        if self._line.broken:
+            complaint = "the connection ended"
         if self._line.broken or "mismatch" in complaint or what == "connecting":
             raise BoardLost(f"board {self.board}: lost while {what}: {complaint}")
         raise StageFailure(f"board {self.board}: {what}: {complaint}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ _TRANSFER_S = 900.0
 _WAIT_MS = 2000
 _BUSY_S = 1.0
 _RUNNING, _WRONG_ISA = -11, -8
+# TVM's client refuses a 33rd session; whoever wants one waits here, before a tracker has lent a board for it.
+_sessions = threading.BoundedSemaphore(32)
 
 
 class RpcTransport:
@@ -42,7 +45,13 @@ class RpcTransport:
         self.address = address
         self._notify = notify
         self.board = address.text
-        self._session = with_retries(self._connect, notify)
+        self._closed = False
+        _sessions.acquire()
+        try:
+            self._session = with_retries(self._connect, notify)
+        except BaseException:
+            _sessions.release()
+            raise
         try:
             self._directory = str(self._session.call(f"{_SERVER}.workpath", "", seconds=_ANSWER_S)).rstrip("/")
             self._upload(_LAUNCHER, bytearray(launcher.read_bytes()))
@@ -99,7 +108,10 @@ class RpcTransport:
 
     def close(self) -> None:
         """End the session: the server is free again, and the guardian tidies up."""
-        self._session.close()
+        if not self._closed:
+            self._closed = True
+            self._session.close()
+            _sessions.release()
 
     def __enter__(self) -> Self:
         return self
