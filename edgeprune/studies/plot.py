@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from PIL import Image
 
 from edgeprune.reporting.plots.render import own_defaults, png
 from edgeprune.reporting.plots.style import FAINT, INK, canvas, heading, plain
@@ -18,12 +20,18 @@ _MARKERS = "os^Dv<>P"
 _WIDTH, _HEIGHT = 7.4, 4.9
 _ERRORS = (0.5, 0.6, 0.8, 1, 1.2, 1.5, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 90)
 _ROOM = 1.12
+_PALETTE = 96
 
 
 def plot_study(document: Mapping[str, Any]) -> bytes:
-    """Return the study's picture as a PNG."""
+    """Return the study's picture as a PNG of few colours, which makes it a quarter as large."""
     with own_defaults():
-        return png(_draw(document))
+        drawn = png(_draw(document))
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(drawn)) as picture:
+        few = picture.convert("RGB").quantize(_PALETTE, dither=Image.Dither.NONE)
+    few.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def _draw(document: Mapping[str, Any]) -> Canvas:
