@@ -44,12 +44,12 @@ def study_document(
         "protocol": PROTOCOL,
         **{name: round(sum(one[name] for one in (*dense, *results))) for name in ("seconds", "processor_seconds")},
         "dense": {"weights": size.weights, "parameters": size.parameters, "macs": size.macs},
-        "summary": _summary(study, results, size),
+        "summary": study_summary(study, results, size),
         "cells": list(results),
     }
 
 
-def _summary(study: Study, results: Sequence[Result], dense: NetworkSize) -> list[dict[str, Any]]:
+def study_summary(study: Study, results: Sequence[Result], dense: NetworkSize) -> list[dict[str, Any]]:
     """Return a row per arm and ratio, in the order of the study."""
     rows = []
     for arm in study.arm:

@@ -96,5 +96,5 @@ def _scales(axes: Axes, rows: Sequence[Mapping[str, Any]], ratios: Sequence[floa
     marks = ratios or sorted({round(row["compression"], 1) for row in rows})
     axes.xaxis.set_major_locator(FixedLocator(marks))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}x"))
     axes.tick_params(labelcolor=FAINT)

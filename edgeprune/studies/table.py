@@ -42,6 +42,7 @@ def study_page(document: Mapping[str, Any]) -> str:
 
 def _grid(rows: Sequence[Row], shown: Callable[[Row], str]) -> str:
     """Return a table with a line per arm and a column per ratio."""
+    rows = [row for row in rows if shown(row)]
     ratios = sorted({row["ratio"] for row in rows if row["ratio"] is not None})
     arms = dict.fromkeys(row["arm"] for row in rows)
     cells = {(row["arm"], row["ratio"]): shown(row) for row in rows}
@@ -53,7 +54,7 @@ def _grid(rows: Sequence[Row], shown: Callable[[Row], str]) -> str:
         [arm, *([cells.get((arm, None), "")] if unrated else []), *(cells.get((arm, ratio), "") for ratio in columns)]
         for arm in arms
     ]
-    return _markdown(head, [line for line in lines if any(line[1:])])
+    return _markdown(head, lines)
 
 
 def _sizes(rows: Sequence[Row]) -> str:
@@ -85,7 +86,7 @@ def _markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def _ratio(ratio: float | None) -> str:
-    return "" if ratio is None else f"{ratio:g}x"
+    return "" if ratio is None else f"{ratio:.4g}x"
 
 
 def _share(kept: float) -> str:
