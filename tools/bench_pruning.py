@@ -21,7 +21,8 @@ from pathlib import Path
 
 from pruning_bench import ours, peer, reload
 from pruning_bench.child import Limits, run_child
-from pruning_bench.results import Results, Row, engine_hash, handled, summary, table
+from pruning_bench.report import line, markdown, totals
+from pruning_bench.results import Results, Row, engine_hash, handled
 from pruning_bench.zoos import ZOOS, Zoo
 
 import edgeprune.pruning
@@ -33,12 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the zoos asked for; return 1 if a network was not handled."""
     options = _options(arguments)
     results = Results.read(options.json, {"amount": options.amount, "what": (__doc__ or "").splitlines()[0]})
-    ours.warm_up()
+    for path in options.merge:
+        results.merge(Results.read(path, results.settings))
+    if options.zoo:
+        ours.warm_up()
     gc.freeze()  # what is imported need not be looked through in every process
     for zoo in [ZOOS[name] for name in options.zoo]:
         _run_zoo(zoo, options, results)
     results.write(options.json)
-    return _show(results, options.zoo)
+    if options.markdown:
+        options.markdown.write_text(markdown(results.rows), encoding="utf-8")
+    return _show(results, options.zoo or list(results.rows))
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -55,8 +61,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--processor-seconds", type=int, default=900, help="limit for one network")
     parser.add_argument("--peer-seconds", type=int, default=120, help="the same limit for Torch-Pruning")
     parser.add_argument("--gibibytes", type=float, default=22, help="limit of one network's address space")
+    parser.add_argument("--merge", metavar="FILE", type=Path, nargs="+", default=[], help="take over these files' rows")
+    parser.add_argument("--markdown", metavar="OUT", type=Path, help="write the tables of all rows")
     options = parser.parse_args(arguments)
-    options.zoo = options.zoo or ["torchvision"]
+    options.zoo = options.zoo or ([] if options.merge or options.markdown else ["torchvision"])
     return options
 
 
@@ -64,6 +72,7 @@ def _run_zoo(zoo: Zoo, options: argparse.Namespace, results: Results) -> None:
     for package in zoo.packages:
         results.settings[package] = version(package)
     results.settings.setdefault("excluded", {})[zoo.name] = zoo.excluded
+    results.settings.setdefault("listed", {})[zoo.name] = len(zoo.names())
     results.settings["peer_processor_seconds"] = options.peer_seconds
     engine = engine_hash(Path(edgeprune.pruning.__file__).parent)
     names = [name for name in (zoo.quick if options.quick else zoo.names()) if fnmatch.fnmatchcase(name, options.only)]
@@ -77,7 +86,7 @@ def _run_zoo(zoo: Zoo, options: argparse.Namespace, results: Results) -> None:
             row = _in_folder(lambda folder, name=name: _peer(zoo, name, folder, options))
             results.put(zoo.name, name, "peer", {**row, "version": peer_version})
             results.write(options.json)
-        print(next(iter(table({name: results.rows[zoo.name][name]}))), flush=True)
+        print(line(name, results.rows[zoo.name][name]), flush=True)
 
 
 def _in_folder(run: Callable[[Path], Row]) -> Row:
@@ -112,23 +121,10 @@ def _peer_version() -> str | None:
 
 
 def _show(results: Results, zoos: Sequence[str]) -> int:
-    failed = 0
-    for zoo in zoos:
-        if zoo not in results.rows:
-            continue
-        found = summary(results.rows)[zoo]
-        failed += len(found["failed"])
-        print(f"{zoo}: {found['handled']} of {found['total']} handled, {found['no_ops']} silent no-ops")
-        print(f"  reached: {found['reached']}")
-        print(f"  not handled: {', '.join(found['failed']) or 'none'}")
-        print(f"  largest error {found['largest_error']} (float64 {found['largest_error64']})")
-        if found["peer_total"]:
-            print(
-                f"  {PEER}: {found['peer_handled']} of {found['peer_total']} handled, {found['peer_no_ops']} silent "
-                f"no-ops, {found['peer_handled_but_not_exact']} of the handled differ from their masked original; "
-                f"not handled: {', '.join(found['peer_failed']) or 'none'}"
-            )
-    return int(failed > 0)
+    shown = {zoo: results.rows[zoo] for zoo in zoos if zoo in results.rows}
+    for zoo, rows in shown.items():
+        print("\n".join(totals(zoo, rows, PEER)))
+    return int(any(not row.get("ours", {}).get("handled") for rows in shown.values() for row in rows.values()))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ TOOLS = Path(__file__).parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 
 from pruning_bench import peer, zoos  # noqa: E402
+from pruning_bench.report import markdown  # noqa: E402
 from pruning_bench.results import STAGES, Results, engine_hash, handled, summary  # noqa: E402
 
 WHOLE = {"stage": "reload", "no_op": False, "handled": True, "error": 2e-7, "version": "a"}
@@ -51,6 +52,31 @@ def test_rows_of_other_code_are_stale(tmp_path: Path) -> None:
     assert not again.stale("zoo", "good", "ours", "b", only_failed=True)
     assert again.stale("zoo", "bad", "ours", "b", only_failed=True)
     assert Results.read(tmp_path / "out.json", {"amount": 0.25}).rows == {}
+
+
+def test_parts_that_ran_side_by_side_are_joined(tmp_path: Path) -> None:
+    one = Results({"amount": 0.5, "listed": {"zoo": 2}}, {"zoo": {"good": {"ours": WHOLE}}})
+    other = Results({"amount": 0.5, "listed": {"other": 1}}, {"zoo": {"bad": {"ours": BROKEN}, "good": {"peer": {}}}})
+    one.merge(other)
+    assert one.rows == {"zoo": {"good": {"ours": WHOLE, "peer": {}}, "bad": {"ours": BROKEN}}}
+    assert one.settings == {"amount": 0.5, "listed": {"zoo": 2, "other": 1}}
+
+
+def test_the_tables_say_of_the_peer_what_is_not_exact() -> None:
+    ours = {
+        **WHOLE,
+        "input": [3, 64, 64],
+        "parameters": [2_000_000, 500_000],
+        "seconds": {"trace": 1.23, "plan": 0.5},
+        "plan_memory": 1.3,
+    }
+    theirs = {"handled": True, "no_op": False, "parameters": [100, 50], "error": 0.59, "seconds": 2.0}
+    rows = {"zoo": {"a": {"ours": ours, "peer": theirs}, "b": {"ours": {**BROKEN, "input": [3, 64, 64]}}}}
+    lines = markdown(rows).splitlines()
+    assert lines[2].endswith("| 1 of 2 | 0 | 1 of 1 | 0 |")
+    assert lines[6].startswith("| zoo/a | 3x64x64 | 25.0% of 2.0 M | 2e-07 | 1.2 | 0.5 | 1.30x |")
+    assert lines[6].endswith("| 50.0%, error 6e-01 (not exact), 2.0 s |")
+    assert lines[7] == "| zoo/b | 3x64x64 | compact:  |  |  |  |  | not run |"
 
 
 def test_the_hash_follows_the_code(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Results:
             data = json.loads(path.read_text(encoding="utf-8"))
             if data["settings"].get("amount") == found.settings["amount"]:
                 found.rows = data["rows"]
+                found.settings = _joined(data["settings"], found.settings)
         return found
 
     def write(self, path: Path) -> None:
@@ -58,9 +59,26 @@ class Results:
             return True
         return row.get("version") != version and not (only_failed and row["handled"])
 
+    def merge(self, other: Results) -> None:
+        """Take over the rows of another file: parts of a zoo that ran side by side."""
+        self.settings = _joined(other.settings, self.settings)
+        for zoo, networks in other.rows.items():
+            for name, sides in networks.items():
+                for side, row in sides.items():
+                    self.put(zoo, name, side, row)
+
     def put(self, zoo: str, name: str, side: str, row: Row) -> None:
         """Enter one side's row."""
         self.rows.setdefault(zoo, {}).setdefault(name, {})[side] = row
+
+
+def _joined(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of two runs; what both have is the later's, tables are joined."""
+    both = {**earlier, **later}
+    for key, value in earlier.items():
+        if isinstance(value, dict):
+            both[key] = {**value, **later.get(key, {})}
+    return both
 
 
 def handled(row: Row) -> bool:
@@ -70,7 +88,7 @@ def handled(row: Row) -> bool:
 
 def summary(rows: Mapping[str, Mapping[str, Row]]) -> dict[str, Any]:
     """Count, per zoo, what both sides handled, how far the rest came, and what was silently left whole."""
-    return {zoo: _of_zoo(networks) for zoo, networks in rows.items()}
+    return {zoo: _of_zoo(networks) for zoo, networks in sorted(rows.items())}
 
 
 def _of_zoo(networks: Mapping[str, Row]) -> dict[str, Any]:
@@ -103,21 +121,3 @@ def _passed(row: Row, stage: str) -> bool:
 def _silent(row: Row) -> bool:
     """A network left whole without an error that says so."""
     return bool(row.get("no_op")) and not row.get("failed")
-
-
-def table(rows: Mapping[str, Row]) -> Iterable[str]:
-    """Yield a line per network of one zoo."""
-    for name, row in rows.items():
-        yield f"{name:28s} {_side(row.get('ours', {}))} | {_side(row.get('peer', {}))}"
-
-
-def _side(row: Row) -> str:
-    if not row:
-        return "not run"
-    if row.get("failed"):
-        return f"FAILED {row['failed']['stage']}: {row['failed']['message'][:70]}"
-    before, after = row["parameters"]
-    error = row.get("error")
-    seconds = row["seconds"] if isinstance(row["seconds"], float) else row["seconds"]["plan"]
-    shown = "no error known" if error is None else f"error {error:.1e}"
-    return f"{before:>11,d} -> {after / before:5.1%} {shown} {seconds:7.2f} s"
