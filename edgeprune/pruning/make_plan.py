@@ -109,7 +109,7 @@ def plan_of(model: nn.Module, coupling: Coupling, keep: Flags, groups: list[Grou
     """Return the plan that keeps the sets marked in ``keep``."""
     size = Size(coupling, model)
     everything = np.ones_like(keep)
-    reasons = {layer: group.reason or group.note for group in groups or () for layer in group.layers}
+    reasons = {layer: _why(group, keep) for group in groups or () for layer in group.layers}
     return Plan(
         layers=_layers(coupling, keep, reasons),
         kept=_kept(coupling, keep),
@@ -123,6 +123,18 @@ def plan_of(model: nn.Module, coupling: Coupling, keep: Flags, groups: list[Grou
         prefer=coupling.prefer,
         notes=tuple(f"operator {name} has no rule: what it touches stays" for name in coupling.unknown_operators),
     )
+
+
+def _why(group: Group, keep: Flags) -> str | None:
+    """Say why a group's layers stay whole, or are not left as asked."""
+    if group.reason or group.note:
+        return group.reason or group.note
+    if not len(group.order):
+        return "min_channels or a coupled layer leaves nothing to remove"
+    if keep[group.order].all():
+        coarse = len(group.allowed) <= len(group.order) - group.gone
+        return "the amount takes nothing of it" + (" in multiples of round_to" if coarse else "")
+    return None
 
 
 def _alive(axis: ParameterAxis, keep: Flags) -> Flags:

@@ -30,6 +30,19 @@ def test_where_no_multiple_lies_on_the_side_asked_for_the_nearest_is_taken() -> 
     assert left(20, 0.9, round_to=16, rounding="down") == 16  # 2 rounded down would be none
 
 
+def test_a_layer_that_stays_whole_says_why() -> None:
+    layers = (nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 40), nn.ReLU(), nn.Linear(40, 2))
+
+    def reasons(**settings: object) -> list[str | None]:
+        asked = Prune(amount=0.1, **settings)  # type: ignore[arg-type]
+        return [layer.pinned for layer in make_plan(nn.Sequential(*layers), (torch.ones(1, 2),), asked).layers]
+
+    assert reasons() == [None, None, "network output"]
+    assert reasons(round_to=4) == ["the amount takes nothing of it in multiples of round_to", None, "network output"]
+    assert reasons(override=[{"pattern": "0", "amount": 0.0}])[0] == "the amount takes nothing of it"
+    assert reasons(min_channels=8)[0] == "min_channels or a coupled layer leaves nothing to remove"
+
+
 class Joined(nn.Module):
     """A depthwise filter over what two layers make, one of which keeps its six channels."""
 
