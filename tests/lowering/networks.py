@@ -227,6 +227,40 @@ def _aliases(graph: Graph) -> list[str]:
     return [graph.node("Identity", data), doubled, graph.node("Reshape", doubled, graph.integers(3, 4))]
 
 
+def _more_activations(graph: Graph) -> list[str]:
+    data = conv(graph, graph.input(1, 3, 6, 6), 3, 8)
+    for operator in ("Gelu", "Elu", "Softplus", "Mish", "Selu", "Softsign"):
+        data = conv(graph, graph.node(operator, data), 8, 8, 1)
+    return [graph.node("Gelu", data, approximate="tanh")]
+
+
+def _more_norms(graph: Graph) -> list[str]:
+    data = conv(graph, graph.input(1, 3, 6, 6), 3, 8)
+    data = graph.node("InstanceNormalization", data, graph.weight(8), graph.weight(8))
+    data = conv(graph, data, 8, 8, 1)
+    norm = graph.node("Add", graph.node("ReduceL2", data, graph.integers(1)), graph.constant(np.float32(1)))
+    return [graph.node("Div", data, graph.node("Expand", norm, graph.integers(1, 8, 4, 4)))]
+
+
+def _indexing(graph: Graph) -> list[str]:
+    data = conv(graph, graph.input(1, 3, 6, 6), 3, 8)
+    data = graph.node("DepthToSpace", data, blocksize=2)
+    data = graph.node("SpaceToDepth", graph.node("Sub", data, graph.weight(1, 2, 1, 1)), blocksize=2)
+    data = graph.node("Slice", data, graph.integers(0), graph.integers(4), graph.integers(2), graph.integers(2))
+    data = graph.node("Gather", data, graph.integers(5, 0, 5, 2), axis=1)
+    picked = graph.node("GatherND", data, graph.constant(np.array([[0, 1, 0], [0, 3, 1]], dtype=np.int64)))
+    return [graph.node("ReduceSum", picked, graph.integers(1)), graph.node("Tile", picked, graph.integers(2, 1))]
+
+
+def _arithmetic(graph: Graph) -> list[str]:
+    data = graph.node("Sigmoid", conv(graph, graph.input(1, 3, 5, 5), 3, 8))
+    root = graph.node("Sqrt", graph.node("Pow", data, graph.constant(np.float32(3))))
+    rest = graph.node("Reciprocal", graph.node("Exp", graph.node("Neg", graph.node("Abs", root))))
+    most = graph.node("ReduceMax", rest, graph.integers(2, 3))
+    large = graph.node("Greater", rest, graph.constant(np.float32(1.5)))
+    return [graph.node("Where", large, most, graph.node("Log", rest)), graph.node("Flatten", most)]
+
+
 def _bounds(graph: Graph, low: float, high: float) -> tuple[str, str]:
     return graph.constant(np.float32(low)), graph.constant(np.float32(high))
 
@@ -248,11 +282,17 @@ _FAMILIES: dict[str, Callable[[Graph], list[str]]] = {
     "attention": _attention,
     "several inputs and outputs": _several,
     "aliases": _aliases,
+    "more activations": _more_activations,
+    "more norms": _more_norms,
+    "indexing": _indexing,
+    "arithmetic": _arithmetic,
 }
+# Where the default lacks an operator.
+_OPSETS = {"more activations": 20, "more norms": 18, "indexing": 18, "arithmetic": 18}
 FAMILIES = tuple(_FAMILIES)
 
 
 def make(family: str, path: Path, *, seed: int = 0) -> Path:
     """Write the network called ``family`` to ``path``."""
     graph = Graph(seed)
-    return graph.save(path, *_FAMILIES[family](graph))
+    return graph.save(path, *_FAMILIES[family](graph), opset=_OPSETS.get(family, 17))

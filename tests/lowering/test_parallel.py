@@ -12,7 +12,7 @@ from edgeprune.lowering import lower, read_program, schedule
 from edgeprune.lowering.check import run_module, run_onnx, seeded_inputs
 from edgeprune.lowering.parallel import LEAST_WORK, parallelise
 from edgeprune.target import find_target
-from tests.lowering.networks import FAMILIES, Graph, conv, make
+from tests.lowering.networks import Graph, conv, make
 
 
 def outermost(function: tirx.PrimFunc) -> tuple[str, int]:
@@ -87,7 +87,7 @@ def test_an_output_written_again_in_every_iteration_is_not_shared() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ["convolutions", "depthwise", "pools", "residual", "attention", "dense"])
 def test_shared_kernels_compute_the_same(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With every kernel shared, however small; TVM's own threads run the loops."""
     monkeypatch.setattr("edgeprune.lowering.parallel.LEAST_WORK", 0)
