@@ -30,6 +30,7 @@ _LINKED_TARGETS = ("host", "rpi3", "cortex-a7")
 # Packages that provide the same module as one of ours, and so overwrite it.
 _RIVALS = {"xgboost": "xgboost-cpu", "tvm": "apache-tvm", "apache-tvm-cu12": "apache-tvm"}
 _EMULATORS = {"qemu-aarch64": "cortex-a53", "qemu-arm": "cortex-a7"}
+_PEERS = ("openvino", "MNN", "ncnn", "pnnx", "ai-edge-litert")
 _PROGRAMS = {
     "ssh": "needed for boards reached by ssh: install openssh-client",
     "adb": "needed for phones: install adb (android platform tools)",
@@ -74,7 +75,7 @@ def examine(*, deep: bool = False) -> Diagnosis:
     Never raises for what is missing: that is what the rows are for. Shallow takes well under a second.
     """
     rows = [*_python(), *_packages(), _zig(), *_own_toolchains(), *_emulators(deep=deep), *_programs()]
-    rows += [*_boards(deep=deep), *_machine()]
+    rows += [*_boards(deep=deep), _peers(), *_machine()]
     if deep:
         rows += [*_links(), _tvm_backends()]
     return Diagnosis(tuple(rows))
@@ -198,6 +199,17 @@ def _emulators(*, deep: bool) -> Iterator[Row]:
             )
         else:
             yield Row(program, "ok", f"{detail}, {'counts instructions' if plugin else 'takes plugins'}")
+
+
+def _peers() -> Row:
+    """Engines that tools/compare_peers.py holds an artifact against; nothing else needs them."""
+    found = {package: _installed(package) for package in _PEERS}
+    here = ", ".join(f"{package} {installed}" for package, installed in found.items() if installed is not None)
+    missing = [package for package, installed in found.items() if installed is None]
+    if not missing:
+        return Row("peer engines", "ok", here, required=False)
+    detail = f"{here or 'none'}; without {', '.join(missing)}"
+    return Row("peer engines", "absent", detail, "to compare with other engines: pip install 'edgeprune[peers]'", False)
 
 
 def _programs() -> Iterator[Row]:

@@ -1,6 +1,7 @@
 """edgeprune's artifact beside other inference engines, on the same networks in one run.
 
     python tools/compare_peers.py MODEL.onnx ... --json peers.json [--threads N] [--engines NAME,...] [--quick]
+    python tools/compare_peers.py MODEL.onnx ... --json peers.json --emulated cortex-a53 [--engines NAME,...]
 
 Engines: edgeprune, onnxruntime, openvino, mnn, ncnn, litert. Each runs in a process of its own, with equal threads on
 the same cores, float32 throughout, batch 1. Outputs are held against ONNX Runtime's before anything is timed, and the
@@ -9,6 +10,10 @@ engines take turns. One that cannot take a network, gives other outputs or is no
 needs an environment of its own (see tools/peers/litert_engine.py).
 
 Every engine is called through its Python binding, whose few microseconds are part of the time.
+
+With --emulated the wheels for 64-bit ARM of onnxruntime, MNN and ncnn run under QEMU on a Debian 12 that is fetched
+once (240 MB, no root), and edgeprune's executable for the same core: one inference after a first one, its instructions
+counted exactly and its cycles estimated by docs/cycle-model.md. No time is measured.
 """
 
 from __future__ import annotations
@@ -20,10 +25,13 @@ import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peers.contest import REFERENCE, TOLERANCE, Row, Turns, contest
 from peers.engine import ENGINES, Refused, read_signature
+
+if TYPE_CHECKING:
+    from peers.emulated import EmulatedRow
 
 FORMAT = 1
 STANDARD = Turns(rounds=15, seconds=0.1, most=1000)
@@ -37,6 +45,10 @@ def main() -> int:
     unknown = [name for name in engines if name not in ENGINES]
     if unknown:
         sys.exit(f"--engines: {unknown[0]} is not known; choose among {', '.join(ENGINES)}")
+    return _emulate(options, engines) if options.emulated else _measure(options, engines)
+
+
+def _measure(options: argparse.Namespace, engines: Sequence[str]) -> int:
     cores = sorted(os.sched_getaffinity(0))[: options.threads]
     if len(cores) < options.threads:
         sys.exit(f"--threads: {options.threads} threads on {len(cores)} usable cores would only wait for each other")
@@ -56,12 +68,32 @@ def main() -> int:
     return 0 if all(count >= 2 for count in measured.values()) else 1
 
 
+def _emulate(options: argparse.Namespace, engines: Sequence[str]) -> int:
+    from peers.emulated import BOARDS, count_engines
+
+    if options.threads != 1 or options.quick:
+        sys.exit("--threads and --quick do nothing with --emulated, which counts one inference on one thread")
+    rows: list[EmulatedRow] = []
+    for network in options.networks:
+        try:
+            rows += count_engines(network, read_signature(network), engines, cpu=options.emulated, say=_say)
+        except (Refused, OSError) as refusal:
+            sys.exit(f"{network}: {refusal}")
+    document = {"format": FORMAT, "emulated_cpu": options.emulated, "board": BOARDS[options.emulated], "threads": 1}
+    document |= {"precision": "float32", "reference": REFERENCE, "tolerance": TOLERANCE}
+    _write(options.json, document | {"rows": [row.as_dict() for row in rows]})
+    print(_emulated_table(rows))
+    counted = {row.network for row in rows if row.provenance == "emulated"}
+    return 0 if counted == {network.stem for network in options.networks} else 1
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("networks", nargs="+", type=Path, metavar="MODEL.onnx", help="float32, fixed shapes, batch 1")
     parser.add_argument("--json", type=Path, required=True, help="write every figure here")
     parser.add_argument("--threads", type=int, default=1, help="threads of every engine [1]")
     parser.add_argument("--engines", default=",".join(ENGINES), help="engines beside onnxruntime [all]")
+    parser.add_argument("--emulated", choices=("cortex-a53", "cortex-a72", "cortex-a76"), help="count on this core")
     parser.add_argument("--quick", action="store_true", help="few rounds: to see that all engines run")
     return parser.parse_args()
 
@@ -104,6 +136,21 @@ def _table(rows: Sequence[Row]) -> str:
         time = f"{row.p50_us:.4g} [{row.p50_interval_us.low:.4g}, {row.p50_interval_us.high:.4g}]"
         ratio = f"{row.ratio:.2f} [{row.ratio_interval.low:.2f}, {row.ratio_interval.high:.2f}]"
         lines.append(f"{row.network:<20} {row.engine:<12} {time:>24} {ratio:>24}  {row.relative_error:.1e}")
+    return "\n".join(lines)
+
+
+def _emulated_table(rows: Sequence[EmulatedRow]) -> str:
+    title = f"{'network':<20} {'engine':<12} {'instructions (emulated)':>24} {'MACs among them':>16}"
+    lines = [f"{title} {'cycles (estimated)':>40}  error or reason"]
+    for row in rows:
+        if row.instructions is None or row.mix is None:
+            lines.append(f"{row.network:<20} {row.engine:<12} {'-':>24} {'-':>16} {'-':>40}  not run: {row.reason}")
+            continue
+        cycles = "-"
+        if row.cycles is not None:
+            cycles = f"{row.cycles['value']:,} [{row.cycles['low']:,}, {row.cycles['high']:,}]"
+        counted = f"{row.network:<20} {row.engine:<12} {row.instructions:>24,} {row.mix['mac']:>16,}"
+        lines.append(f"{counted} {cycles:>40}  {row.relative_error:.1e}")
     return "\n".join(lines)
 
 

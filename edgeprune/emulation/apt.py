@@ -29,6 +29,12 @@ Acquire::Retries "3";
 APT::Sandbox::User "";
 """
 
+_ARCHITECTURE = """\
+APT::Architecture "{architecture}";
+#clear APT::Architectures;
+APT::Architectures {{ "{architecture}"; }};
+"""
+
 _OWN_SOURCES = """\
 Dir::Etc::sourcelist "{private}/sources.list";
 Dir::Etc::sourceparts "/dev/null";
@@ -43,11 +49,13 @@ class PrivateApt:
     """apt with lists and cache under ``private``.
 
     ``sources`` replaces the machine's own sources (lines of a ``sources.list``). Its packages are then of another
-    release than the machine's, so that nothing but the C library is taken over from there.
+    release than the machine's, so that nothing but the C library is taken over from there. ``architecture`` is Debian's
+    name of another one than the machine's ("arm64").
     """
 
     private: Path
     sources: str | None = None
+    architecture: str | None = None
 
     @staticmethod
     def missing_programs() -> list[str]:
@@ -69,6 +77,8 @@ class PrivateApt:
             (self.private / "sources.list").write_text(self.sources)
             (self.private / "status").write_text("")
             configuration += _OWN_SOURCES.format(private=self.private)
+        if self.architecture is not None:
+            configuration += _ARCHITECTURE.format(architecture=self.architecture)
         self._configuration.write_text(configuration)
         done = self._run("update")
         if self.sources is not None and done.returncode != 0:

@@ -6,6 +6,7 @@ import pytest
 
 from edgeprune.emulation import Qemu, Unavailable, build_plugin, fetch_qemu, find_qemu
 from edgeprune.emulation.apt import PrivateApt
+from edgeprune.errors import StageFailure
 
 ANSWERS = """#!/bin/sh
 case "$*" in
@@ -119,3 +120,17 @@ def test_only_what_the_machine_lacks_is_fetched(tmp_path: Path, monkeypatch: pyt
     private = PrivateApt(tmp_path / "private")
     private.prepare()
     assert private.not_installed("qemu-user") == ["libcapstone4", "qemu-user"]
+
+
+def test_packages_of_another_architecture_can_be_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "apt-get"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexit 100\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    apt = PrivateApt(tmp_path / "private", "deb [signed-by=/none] http://none.invalid/ x main\n", "arm64")
+    with pytest.raises(StageFailure):
+        apt.prepare()
+    configuration = (tmp_path / "private" / "apt.conf").read_text()
+    assert 'APT::Architecture "arm64";' in configuration
+    assert 'APT::Architectures { "arm64"; };' in configuration

@@ -85,3 +85,17 @@ def test_deep_links_and_loads_for_real() -> None:
     assert found["TVM"].state == "ok"
     assert found["link for rpi3"] == Row("link for rpi3", "ok", "a static program links")
     assert found["link for cortex-a7"].state == "ok"
+
+
+def test_peer_engines_are_listed_and_never_required(pins: dict[str, str | None]) -> None:
+    pins["MNN"] = "3.6.1"
+    diagnosis = examine()
+    assert rows(diagnosis)["peer engines"] == Row(
+        "peer engines",
+        "absent",
+        "MNN 3.6.1; without openvino, ncnn, pnnx, ai-edge-litert",
+        "to compare with other engines: pip install 'edgeprune[peers]'",
+        required=False,
+    )
+    pins.update(dict.fromkeys(doctor._PEERS, "1.0"))
+    assert rows(examine())["peer engines"].state == "ok"

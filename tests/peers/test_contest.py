@@ -125,3 +125,11 @@ def test_the_tool_writes_what_it_shows(tmp_path: Path) -> None:
     assert all(row["provenance"] == "measured" for row in by_engine.values())
     assert min(row["ratio"] for row in by_engine.values()) == 1.0
     assert "edgeprune" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_tool_says_what_does_nothing_under_the_emulator(tmp_path: Path) -> None:
+    command = [sys.executable, str(TOOL), "x.onnx", "--json", str(tmp_path / "out"), "--emulated", "cortex-a53"]
+    done = subprocess.run([*command, "--quick"], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "--threads and --quick do nothing with --emulated" in done.stderr

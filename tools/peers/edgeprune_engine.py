@@ -48,12 +48,25 @@ class _Artifact:
         return [value.copy() for value in self._outputs]
 
 
-def load(network: Path, signature: Signature, threads: int, scratch: Path) -> Engine:
-    """Return the network as an artifact of ``edgeprune build --target host``."""
-    out = scratch / "artifact"
-    command = [sys.executable, "-m", "edgeprune", "build", str(network), "--target", "host", "--name", "network"]
+def prepare(network: Path, signature: Signature, threads: int, scratch: Path) -> Path:
+    """Return the directory of an artifact for this machine."""
+    return build(network, "host", threads, scratch / "artifact")
+
+
+def build(network: Path, target: str, threads: int, out: Path) -> Path:
+    """Return ``out``, into which ``edgeprune build`` has written an artifact for ``target``.
+
+    Raises:
+        Refused: it could not; the message is its last line.
+    """
+    command = [sys.executable, "-m", "edgeprune", "build", str(network), "--target", target, "--name", "network"]
     command += ["--threads", str(threads), "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
     if done.returncode != 0:
         raise Refused(f"edgeprune build: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
-    return _Artifact(out, signature, threads)
+    return out
+
+
+def load(prepared: Path, signature: Signature, threads: int) -> Engine:
+    """Return the artifact."""
+    return _Artifact(prepared, signature, threads)

@@ -43,8 +43,11 @@ class Signature:
 class Engine(Protocol):
     """An engine with one network loaded: float32 throughout, on the CPU, with the threads it was asked for.
 
-    A module of this package has a function ``load(network, signature, threads, scratch)`` that returns one, and raises
-    `Refused` where it cannot; ``scratch`` is an empty directory for converted files.
+    A module of this package has two functions, which raise `Refused` where they cannot:
+
+    - ``prepare(network, signature, threads, scratch)`` returns the path of what the engine reads, converted in the
+      empty directory ``scratch`` where need be;
+    - ``load(prepared, signature, threads)`` returns the engine, maybe on another machine.
     """
 
     @property

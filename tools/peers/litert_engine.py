@@ -52,16 +52,12 @@ class _LiteRt:
         return [np.array(value, dtype=np.float32)]
 
 
-def load(network: Path, signature: Signature, threads: int, scratch: Path) -> Engine:
-    """Return the network in LiteRT."""
+def prepare(network: Path, signature: Signature, threads: int, scratch: Path) -> Path:
+    """Return the network in LiteRT's format."""
     try:
         import ai_edge_litert  # noqa: F401
     except ImportError as error:
         raise Refused("not installed: pip install ai-edge-litert") from error
-    return _LiteRt(_convert(network, scratch), signature, threads)
-
-
-def _convert(network: Path, scratch: Path) -> Path:
     program = os.environ.get("EDGEPRUNE_ONNX2TF") or shutil.which("onnx2tf")
     if program is None:
         raise Refused(
@@ -78,3 +74,8 @@ def _convert(network: Path, scratch: Path) -> Path:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["no message"]
         raise Refused(f"its converter onnx2tf fails: {lines[-1]}")
     return found[0]
+
+
+def load(prepared: Path, signature: Signature, threads: int) -> Engine:
+    """Return the network in LiteRT."""
+    return _LiteRt(prepared, signature, threads)

@@ -41,11 +41,10 @@ class _Mnn:
         return [np.array(expr.convert(output, expr.NCHW).read(), dtype=np.float32) for output in self._outputs]
 
 
-def load(network: Path, signature: Signature, threads: int, scratch: Path) -> Engine:
-    """Return the network in MNN."""
+def prepare(network: Path, signature: Signature, threads: int, scratch: Path) -> Path:
+    """Return the network in MNN's format."""
     try:
         import _tools
-        import MNN  # noqa: F401
     except ImportError as error:
         raise Refused("not installed: pip install MNN") from error
     converted = scratch / "network.mnn"
@@ -53,4 +52,9 @@ def load(network: Path, signature: Signature, threads: int, scratch: Path) -> En
     _tools.mnnconvert(["mnnconvert", "-f", "ONNX", *options])
     if not converted.is_file():
         raise Refused("its converter wrote no file")
-    return _Mnn(converted, signature, threads)
+    return converted
+
+
+def load(prepared: Path, signature: Signature, threads: int) -> Engine:
+    """Return the network in MNN."""
+    return _Mnn(prepared, signature, threads)

@@ -53,8 +53,8 @@ class _Ncnn:
         return [np.array(value, dtype=np.float32) for value in self._outputs]
 
 
-def load(network: Path, signature: Signature, threads: int, scratch: Path) -> Engine:
-    """Return the network in ncnn."""
+def prepare(network: Path, signature: Signature, threads: int, scratch: Path) -> Path:
+    """Return the stem of the two files in ncnn's format."""
     try:
         import ncnn  # noqa: F401
     except ImportError as error:
@@ -70,4 +70,9 @@ def load(network: Path, signature: Signature, threads: int, scratch: Path) -> En
     done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
     if done.returncode != 0 or not (scratch / "network.ncnn.param").is_file():
         raise Refused(f"its converter pnnx fails: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
-    return _Ncnn(scratch / "network", signature, threads)
+    return scratch / "network"
+
+
+def load(prepared: Path, signature: Signature, threads: int) -> Engine:
+    """Return the network in ncnn."""
+    return _Ncnn(prepared, signature, threads)

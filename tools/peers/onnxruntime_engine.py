@@ -31,9 +31,14 @@ class _OnnxRuntime:
         return self._outputs
 
 
-def load(network: Path, signature: Signature, threads: int, scratch: Path) -> Engine:
+def prepare(network: Path, signature: Signature, threads: int, scratch: Path) -> Path:
+    """Return the ONNX file itself."""
+    return network
+
+
+def load(prepared: Path, signature: Signature, threads: int) -> Engine:
     """Return the network in ONNX Runtime."""
     try:
-        return _OnnxRuntime(network, signature, threads)
+        return _OnnxRuntime(prepared, signature, threads)
     except ImportError as error:
         raise Refused(f"not installed: {error}") from error

@@ -36,9 +36,14 @@ class _OpenVino:
         return [self._request.get_output_tensor(index).data.copy() for index in range(self._count)]
 
 
-def load(network: Path, signature: Signature, threads: int, scratch: Path) -> Engine:
+def prepare(network: Path, signature: Signature, threads: int, scratch: Path) -> Path:
+    """Return the ONNX file itself."""
+    return network
+
+
+def load(prepared: Path, signature: Signature, threads: int) -> Engine:
     """Return the network in OpenVINO."""
     try:
-        return _OpenVino(network, signature, threads)
+        return _OpenVino(prepared, signature, threads)
     except ImportError as error:
         raise Refused("not installed: pip install openvino") from error

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from peers.engine import Refused, Tensor
 
-_THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TVM_NUM_THREADS")
+THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TVM_NUM_THREADS")
 
 
 class EngineProcess:
@@ -29,7 +29,7 @@ class EngineProcess:
 
     def __init__(self, engine: str, network: Path, threads: int, cores: Sequence[int]) -> None:
         self._scratch = tempfile.TemporaryDirectory(prefix="peers-")
-        limits = {name: str(threads) for name in _THREAD_LIMITS}
+        limits = {name: str(threads) for name in THREAD_LIMITS}
         paths = (str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", ""))
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(

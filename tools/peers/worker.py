@@ -44,7 +44,8 @@ class _Worker:
         network = Path(request["network"])
         self._signature = read_signature(network)
         module = importlib.import_module(ENGINES[request["engine"]])
-        self._engine = module.load(network, self._signature, request["threads"], Path(request["scratch"]))
+        prepared = module.prepare(network, self._signature, request["threads"], Path(request["scratch"]))
+        self._engine = module.load(prepared, self._signature, request["threads"])
         assert self._engine is not None
         return {"version": self._engine.version}
 
