@@ -1,4 +1,4 @@
-"""docs/pruning.md: its examples run, in order."""
+"""docs/pruning-choices.md: its examples run, in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from edgeprune.pruning import CRITERIA
 
-PAGE = Path(__file__).parents[2] / "docs" / "pruning.md"
+PAGE = Path(__file__).parents[2] / "docs" / "pruning-choices.md"
 
 
 def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
