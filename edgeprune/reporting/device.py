@@ -29,8 +29,9 @@ class Interval(Part):
 class Latency(Part):
     """Single-stream latency in microseconds, with its samples in the order they were taken.
 
-    ``taken`` is how many there were; where there were very many, ``samples`` is every k-th of them and every figure is
-    still of all. ``p99`` is absent below 100 samples; ``windows`` is the median of the means of five windows.
+    ``taken`` is how many there were; where there were very many, ``samples`` is every k-th of them with the fastest and
+    the slowest, and every figure is still of all. ``p99`` is absent below 100 samples; ``windows`` is the median of the
+    means of five windows.
     """
 
     p50: Figure

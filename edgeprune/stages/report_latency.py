@@ -24,14 +24,16 @@ def latency(measurement: Mapping[str, Any]) -> Latency:
     if found is None:
         return Latency.absent(_EMULATED_TIME)
     interval, samples = found["p50_interval"], measurement["samples_ns"]
-    every = -(-len(samples) // _MOST_SAMPLES)
+    order = range(len(samples))
+    extremes = {min(order, key=samples.__getitem__), max(order, key=samples.__getitem__)}
+    kept = sorted(extremes.union(order[:: -(-len(samples) // _MOST_SAMPLES)]))
     return Latency(
         p50=Figure.measured(found["p50"] / 1000, "us"),
         p90=Figure.measured(found["p90"] / 1000, "us"),
         p99=_microseconds(found["p99"], _NO_P99),
         windows=_microseconds(found["windows_median"], _NO_WINDOWS),
         interval=Interval(low=interval["low"] / 1000, high=interval["high"] / 1000, confidence=interval["confidence"]),
-        samples=tuple(sample / 1000 for sample in samples[::every]),
+        samples=tuple(samples[index] / 1000 for index in kept),
         taken=len(samples),
     )
 

@@ -1,7 +1,15 @@
 /*
  * A stand-in for a generated bench_model.c: y = 2x + b over three values, with b as a second input.
- * Macros break it in the ways that the tests need: WRONG_GOLDEN, NOT_FINITE, MODEL_ERROR, TRAP, FOREIGN, WORK=n.
+ * Macros break it in the ways that the tests need: WRONG_GOLDEN, NOT_FINITE, MODEL_ERROR, TRAP, FOREIGN, WORK=n,
+ * UNPROFILED, THREADED; and JUMP=s, with clock_gettime=jumping_clock, a clock that jumps by s seconds while timing.
  */
+#ifdef JUMP
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#endif
+
 #include "bench_model.h"
 
 #ifndef WORK
@@ -29,6 +37,15 @@ static int run(void *arena, const float *const *inputs, float *const *outputs) {
     return 0;
 #endif
 }
+
+#ifdef JUMP
+int jumping_clock(clockid_t clock, struct timespec *time) {
+    static int readings;
+    int status = (int)syscall(SYS_clock_gettime, clock, time);
+    if (clock == CLOCK_MONOTONIC && ++readings > 400) time->tv_sec += JUMP;
+    return status;
+}
+#endif
 
 static const size_t input_elements[] = {3, 1}, output_elements[] = {3};
 static const float first_input[] = {0, 1, 2, 1}, first_output[] = {1, 3, 5};

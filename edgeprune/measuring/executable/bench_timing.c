@@ -57,6 +57,9 @@ int warm_up(void) {
     return EXIT_DONE;
 }
 
+/* A clock that went backwards must not make an elapsed time of centuries. */
+static uint64_t since(uint64_t start, uint64_t end) { return end < start ? 0 : end - start; }
+
 int time_inferences(void) {
     uint64_t start = now(), raw_start = raw_now();
     while (samples.count < options.samples || samples.elapsed < options.nanoseconds) {
@@ -71,11 +74,11 @@ int time_inferences(void) {
         if (status != 0) return complain_of_model(status);
         if (after < before) samples.backwards++;
         if (samples.count % CORE_EVERY == 0) note_core();
-        samples.nanoseconds[samples.count++] = after < before ? 0 : after - before;
-        samples.elapsed = after < start ? 0 : after - start;
+        samples.nanoseconds[samples.count++] = since(before, after);
+        samples.elapsed = since(start, after);
     }
-    samples.elapsed = now() - start;
-    samples.elapsed_raw = raw_now() - raw_start;
+    samples.elapsed = since(start, now());
+    samples.elapsed_raw = since(raw_start, raw_now());
     return EXIT_DONE;
 }
 

@@ -25,9 +25,12 @@ from edgeprune.reporting.plots.style import (
 )
 from edgeprune.reporting.quantity import duration
 
+# Over a wider range than this, a tick at every power of ten is enough.
+_CROWDED, _CROWDED_NARROW = 2000, 20
 _RANGE_HEIGHT, _SHAPE_HEIGHT = 1.25, 1.95
-# Beyond this percentile a histogram names its samples instead of drawing a mostly empty axis.
-_SHOWN = 99.0
+# Beyond this percentile, and beyond so many times the way from p50 to p90, a histogram says in words what there is
+# instead of drawing a mostly empty axis.
+_SHOWN, _REACH = 99.0, 8.0
 
 
 def draw_latency(report: Report, layout: Layout) -> Canvas:
@@ -59,18 +62,18 @@ def _draw_target(
 ) -> None:
     axes = figure.add_subplot(grid[row, :])
     heading(axes, f"{target.name}: range of all samples, log scale" if layout.narrow else _long_title(target))
-    _draw_ranges(axes, results)
+    _draw_ranges(axes, results, layout)
     axes.set_xlabel(f"{'' if layout.narrow else 'latency; '}thin: all samples, thick: p1 to p99, tick: median")
     for index, result in enumerate(results):
         place = grid[row + 1 + index, 0] if layout.narrow else grid[row + 1, index]
-        _draw_shape(figure.add_subplot(place), result)
+        _draw_shape(figure.add_subplot(place), result, layout)
 
 
 def _long_title(target: TargetResult) -> str:
     return f"{target.name}, measured: from the fastest to the slowest sample, on one log scale"
 
 
-def _draw_ranges(axes: Axes, results: Sequence[VariantResult]) -> None:
+def _draw_ranges(axes: Axes, results: Sequence[VariantResult], layout: Layout) -> None:
     """Draw a thin line from minimum to maximum, a thick one from p1 to p99, and the median."""
     plain(axes)
     for row, result in enumerate(results):
@@ -84,22 +87,24 @@ def _draw_ranges(axes: Axes, results: Sequence[VariantResult]) -> None:
     axes.set_ylim(len(results) - 0.4, -0.6)
     axes.grid(False, axis="y")
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+    low, high = axes.get_xlim()
+    crowded = high / low > (_CROWDED_NARROW if layout.narrow else _CROWDED)
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1,) if crowded else (1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(duration(value))))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_shape(axes: Axes, result: VariantResult) -> None:
-    """Draw the histogram up to p99 with p50 and p90, and say in words what lies beyond."""
+def _draw_shape(axes: Axes, result: VariantResult, layout: Layout) -> None:
+    """Draw the histogram up to p99 at most with p50 and p90, and say in words what lies beyond."""
     plain(axes)
     samples = np.asarray(result.latency.samples)
-    top = float(np.percentile(samples, _SHOWN))
+    p50, p90 = result.latency.p50.value or 0.0, result.latency.p90.value or 0.0
+    top = min(float(np.percentile(samples, _SHOWN)), max(p50 + _REACH * (p90 - p50), 1.1 * p90))
     shown = samples[samples <= top]
     bins = int(np.clip(np.sqrt(shown.size), 8, 60))
     weights = np.full(shown.shape, 100 / samples.size)
     axes.hist(shown, bins=bins, weights=weights, color=VARIANT_COLOUR[result.variant])
     axes.grid(False, axis="x")
-    p50, p90 = result.latency.p50.value or 0.0, result.latency.p90.value or 0.0
     # Each name stands on the outer side of its line, so that close ones do not overlap.
     for name, value, style, side in (("p50", p50, "-", "right"), ("p90", p90, "--", "left")):
         axes.axvline(value, color=ACCENT, linewidth=1.4, linestyle=style)
@@ -115,9 +120,10 @@ def _draw_shape(axes: Axes, result: VariantResult) -> None:
         )
     heading(axes, f"{result.variant}: p50 {duration(p50)}, p90 {duration(p90)}")
     beyond = samples.size - shown.size
-    tail = f"; {beyond:,} slower, up to {duration(float(samples.max()))}" if beyond else ""
-    drawn = f", {samples.size:,} of them drawn" if samples.size < result.latency.taken else ""
-    axes.set_xlabel(f"latency (us), n = {result.latency.taken:,}{drawn}{tail}")
+    tail = f"; {beyond / samples.size:.1%} slower, up to {duration(float(samples.max()))}" if beyond else ""
+    drawn = f" ({samples.size:,} drawn)" if samples.size < result.latency.taken else ""
+    apart = "\n" if layout.narrow else ", "
+    axes.set_xlabel(f"latency (us){apart}n = {result.latency.taken:,}{drawn}{tail}")
     axes.margins(y=0.15)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.set_ylabel("samples (%)")

@@ -58,7 +58,7 @@ def _draw(axes: Axes, target: TargetResult, layout: Layout) -> None:
         if not layout.narrow:
             _name_slowest(axes, steps, found, times)
         places += found
-    _draw_roof(axes, target, places)
+    _draw_roof(axes, target, places, layout)
     axes.set_xlabel(
         "operations per byte that must be moved (FLOP/B)" + ("" if layout.narrow else "; area: share of time")
     )
@@ -84,7 +84,7 @@ def _name_slowest(axes: Axes, steps: list[Step], places: list[tuple[float, float
         )
 
 
-def _draw_roof(axes: Axes, target: TargetResult, places: list[tuple[float, float]]) -> None:
+def _draw_roof(axes: Axes, target: TargetResult, places: list[tuple[float, float]], layout: Layout) -> None:
     """Draw what is known of the roof and say what is not."""
     roofline = next(result.roofline for result in target.variants if result.roofline is not None)
     peak, bandwidth = roofline.peak_flop_rate, roofline.peak_byte_rate
@@ -98,7 +98,9 @@ def _draw_roof(axes: Axes, target: TargetResult, places: list[tuple[float, float
     if np.isfinite(roof).all():
         axes.plot(span, roof, color=ACCENT, linewidth=1.4)
     known = [text for figure, text in ((peak, human(peak)), (bandwidth, human(bandwidth))) if figure.value is not None]
-    says = f"roof of {roofline.origin}: {', '.join(known)}" if known else f"no roof: {_why(peak, bandwidth)}"
+    says = f"roof of {', '.join(known)}" if known else "no roof known"
+    if not layout.narrow:
+        says += f", {roofline.origin}" if known else f": {_why(peak, bandwidth)}"
     heading(axes, f"{target.name}: {says}")
 
 

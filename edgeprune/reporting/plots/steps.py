@@ -12,7 +12,7 @@ from edgeprune.reporting.quantity import duration
 
 _ROW, _ROW_OF_MANY, _MANY = 0.27, 0.19, 24
 _FRAME = 0.75
-_LONGEST_NAME = 34
+_LONGEST_NAME, _LONGEST_NARROW_NAME = 34, 20
 
 
 def draw_steps(report: Report, layout: Layout) -> Canvas:
@@ -31,7 +31,7 @@ def draw_steps(report: Report, layout: Layout) -> Canvas:
     grid = figure.add_gridspec(len(rows), max(map(len, rows)), height_ratios=heights)
     for number, (name, row) in enumerate(zip(names, rows, strict=True)):
         for column, result in enumerate(row):
-            _draw(figure.add_subplot(grid[number, column]), name, result)
+            _draw(figure.add_subplot(grid[number, column]), name, result, layout)
     return figure
 
 
@@ -40,7 +40,7 @@ def _height(result: VariantResult) -> float:
     return _FRAME + count * (_ROW if count < _MANY else _ROW_OF_MANY)
 
 
-def _draw(axes: Axes, target: str, result: VariantResult) -> None:
+def _draw(axes: Axes, target: str, result: VariantResult, layout: Layout) -> None:
     steps = _steps(result)
     times = [step.time.value or 0.0 for step in steps]
     whole = sum(times) or 1.0
@@ -56,21 +56,23 @@ def _draw(axes: Axes, target: str, result: VariantResult) -> None:
             color=INK,
             fontsize=8,
         )
-    axes.set_yticks(range(len(steps)), [_name(step) for step in steps])
+    axes.set_yticks(range(len(steps)), [_name(step, layout) for step in steps])
     axes.tick_params(axis="y", labelsize=8, labelcolor=INK)
     axes.set_ylim(len(steps) - 0.4, -0.6)
     # Room on the right for the longest bar's figures.
     axes.set_xlim(0, 1.45 * max(times, default=1.0) or 1.0)
     axes.grid(False, axis="y")
     axes.set_xlabel("median (us), share of all steps")
-    heading(axes, f"{target}, {result.variant}: {duration(whole)} in {len(steps)} steps")
+    count = "" if layout.narrow else f" in {len(steps)} steps"
+    heading(axes, f"{target}, {result.variant}: {duration(whole)}{count}")
 
 
 def _steps(result: VariantResult) -> tuple[Step, ...]:
     return result.roofline.steps if result.roofline is not None else ()
 
 
-def _name(step: Step) -> str:
+def _name(step: Step, layout: Layout) -> str:
     """Return the nodes, which a reader of the network knows, or the kernel where it has none."""
     whole = " + ".join(step.nodes) or step.kernel
-    return whole if len(whole) <= _LONGEST_NAME else f"{whole[: _LONGEST_NAME - 1]}…"
+    longest = _LONGEST_NARROW_NAME if layout.narrow else _LONGEST_NAME
+    return whole if len(whole) <= longest else f"{whole[: longest - 1]}…"
