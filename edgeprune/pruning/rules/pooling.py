@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor, fx
 
 from edgeprune.pruning.labels import Axis, Layout
-from edgeprune.pruning.walk import Result, RuleTable, Walk, arguments, elements, operator_name, shape_of
+from edgeprune.pruning.walk import Result, RuleTable, Walk, arguments, as_axis, elements, operator_name, shape_of
 
 TABLE = RuleTable()
 
@@ -109,6 +109,18 @@ def pixel_unshuffle(walk: Walk, node: fx.Node) -> Layout:
     labels: Any = data.axes[-3]
     made = None if labels is None else labels.repeat(int(bound["downscale_factor"]) ** 2)
     return Layout(shape_of(node), (*data.axes[:-3], made, None, None), data.zero)
+
+
+@TABLE.rule("unfold")
+def windows(walk: Walk, node: fx.Node) -> Layout:
+    """Windows along one axis, their places on a new last axis."""
+    bound = arguments(node)
+    data = walk.layout(bound["self"])
+    axes, zero = list(data.axes), list(data.zero)
+    along = as_axis(int(bound["dimension"]), len(axes))
+    walk.labels.pin(axes[along], "cut into windows")
+    axes[along] = None
+    return Layout(shape_of(node), (*axes, None), (*zero, True))
 
 
 @TABLE.rule("im2col")
