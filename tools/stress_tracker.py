@@ -72,28 +72,28 @@ class Reaper:
             self._boards[victim] = self._fleet.server(KEY, self._tracker, board.port)
 
 
-def stress(artifacts: list[Path], boards: int, kills: int, settings: Measure, seed: int) -> dict[str, Any]:
-    """Return what happened; ``faults`` is empty when all is well."""
+def stress(
+    fleet: Fleet, artifacts: list[Path], boards: int, kills: int, settings: Measure, seed: int
+) -> dict[str, Any]:
+    """Return what happened to ``boards`` new servers of ``fleet``; ``faults`` is empty when all is well."""
     # What takes long once is over before the first board is killed.
     importlib.import_module("tvm.rpc")
     launcher_for(find_target("host"))
-    with tempfile.TemporaryDirectory(prefix="edgeprune-") as locks, Fleet(Path(locks)) as fleet:
-        tracker = fleet.tracker()
-        served = [fleet.server(KEY, tracker) for _ in range(boards)]
-        address = f"tracker://{HOST}:{tracker.port}/{KEY}"
-        while count_boards(Address.parse(address)).free < boards:
-            time.sleep(0.1)
-        reaper = Reaper(fleet, tracker, served, kills, seed)
-        reaper.start()
-        started = time.monotonic()
-        try:
-            results = measure_on_boards(
-                artifacts, find_target(f"host@{address}"), settings, boards=boards, progress=Notes()
-            )
-            seconds = time.monotonic() - started
-        finally:
-            reaper.stop()
-        return _describe(results, artifacts, boards, reaper.killed, seconds, settings)
+    tracker = fleet.tracker()
+    served = [fleet.server(KEY, tracker) for _ in range(boards)]
+    address = f"tracker://{HOST}:{tracker.port}/{KEY}"
+    while count_boards(Address.parse(address)).free < boards:
+        time.sleep(0.1)
+    target = find_target(f"host@{address}")
+    reaper = Reaper(fleet, tracker, served, kills, seed)
+    reaper.start()
+    started = time.monotonic()
+    try:
+        results = measure_on_boards(artifacts, target, settings, boards=boards, progress=Notes())
+        seconds = time.monotonic() - started
+    finally:
+        reaper.stop()
+    return _describe(results, artifacts, boards, reaper.killed, seconds, settings)
 
 
 def _describe(
@@ -146,7 +146,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     settings = Measure(warmup=given.warmup, samples=given.samples)
-    found = stress(given.artifacts, given.boards, given.kill, settings, given.seed)
+    with tempfile.TemporaryDirectory(prefix="edgeprune-") as locks, Fleet(Path(locks)) as fleet:
+        found = stress(fleet, given.artifacts, given.boards, given.kill, settings, given.seed)
     print(json.dumps(found, indent=2))
     return int(bool(found["faults"]))
 

@@ -14,8 +14,9 @@ from tools.rpc_fleet import Fleet
 
 @pytest.fixture(autouse=True)
 def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests run beside each other and beside real measurements."""
+    """Tests run beside each other and beside real measurements; a second attempt comes soon."""
     monkeypatch.setenv("EDGEPRUNE_LOCK_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr("edgeprune.measuring.shell_transport._RETRY_AFTER_S", (0.1, 0.5))
 
 
 @pytest.fixture(scope="session")

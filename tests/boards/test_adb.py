@@ -101,6 +101,7 @@ def test_a_phone_that_vanishes_is_said_and_can_be_used_again(phone: Adbd, tmp_pa
         AdbTransport(address(phone, tmp_path))
     phone.plug_in()
     connect(phone)
+    subprocess.run(["adb", "-s", phone.serial, "wait-for-device"], timeout=30, check=True)
     with AdbTransport(address(phone, tmp_path)) as board:
         assert board.run(["true"], timeout=20).code == 0
 

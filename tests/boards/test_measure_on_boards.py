@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import importlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +18,12 @@ from edgeprune.measuring.transport import BoardLost
 from edgeprune.recipe import Measure
 from edgeprune.target import find_target
 from tests.boards.sshd import Sshd
+from tools.rpc_fleet import Fleet
 
 pytestmark = pytest.mark.slow
 Link = Callable[..., Path]
 SETTINGS = Measure(warmup=5, samples=200)
-TOOL = Path(__file__).parents[2] / "tools" / "stress_tracker.py"
+TOOLS = Path(__file__).parents[2] / "tools"
 
 
 def test_an_artifact_is_measured_through_ssh(link: Link, sshd: Sshd) -> None:
@@ -66,12 +65,10 @@ def test_many_boards_need_a_tracker(link: Link) -> None:
         measure_on_boards([link("host")], find_target("host"), SETTINGS, boards=2)
 
 
-def test_no_result_is_lost_while_boards_die(link: Link) -> None:
+def test_no_result_is_lost_while_boards_die(link: Link, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same with 64 boards and ten kills is ``tools/stress_tracker.py`` without options."""
-    words = [link("host", "WORK=1000"), link("host", "WORK=2000", variant="pruned")]
-    options = ["--boards", "8", "--kill", "2", "--warmup", "100000"]
-    done = subprocess.run([sys.executable, TOOL, *words, *options], capture_output=True, text=True, check=False)
-    found = json.loads(done.stdout or "{}")
-    assert (done.returncode, found.get("results"), found.get("killed"), found.get("faults")) == (0, 16, 2, []), (
-        done.stderr
-    )
+    monkeypatch.syspath_prepend(TOOLS)
+    stress = importlib.import_module("stress_tracker").stress
+    artifacts = [link("host", "WORK=1000"), link("host", "WORK=2000", variant="pruned")]
+    found = stress(fleet, artifacts, 8, 2, Measure(warmup=100_000, samples=200), 0)
+    assert [found[key] for key in ("results", "killed", "faults")] == [16, 2, []]

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -159,8 +158,6 @@ def test_what_a_user_can_mend(sshd: Sshd, monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_a_board_that_is_off_is_tried_three_times(sshd: Sshd) -> None:
     sshd.kill()
     said: list[str] = []
-    started = time.monotonic()
     with pytest.raises(BoardLost, match=r"board ssh://board: cannot be reached: .*Connection refused"):
         SshTransport(BOARD, said.append)
     assert len(said) == 2
-    assert time.monotonic() - started > 3

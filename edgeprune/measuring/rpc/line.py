@@ -15,7 +15,7 @@ _SILENCE = (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4), ("TCP
 class Line:
     """A connection to ``host:port``, offered to one client of this machine on ``port`` of its loopback.
 
-    Bytes pass both ways until either side ends or `cut` is called; ``broken`` then says that it was not the client.
+    Bytes pass both ways until either side ends or `cut` is called; ``broken`` then says that it was not TVM's client.
     """
 
     def __init__(self, host: str, port: int, seconds: float) -> None:
@@ -33,13 +33,11 @@ class Line:
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._door.getsockname()[1])
         self.broken = False
-        self._cut = False
         self._carrier = threading.Thread(target=self._carry, name=f"line to {host}:{port}", daemon=True)
         self._carrier.start()
 
     def cut(self) -> None:
         """End it: whoever waits for the other side gets an error at once."""
-        self._cut = True
         for end in (self._door, self._far):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
@@ -67,7 +65,7 @@ class Line:
                 for key, _ in selector.select():
                     ended = _move(key.fileobj, key.data)  # type: ignore[arg-type]
                     if ended is not None:
-                        self.broken = ended is self._far and not self._cut
+                        self.broken = ended is self._far
                         return
 
 

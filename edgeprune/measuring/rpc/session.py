@@ -14,6 +14,7 @@ from edgeprune.measuring.transport import BoardLost
 
 _CONNECT_S = 10.0
 _IMPORT_S = 300.0
+_CONNECTING = "connecting"
 _PATIENCE_S = 3.0
 _END_S = 10.0
 # The server ends a session of this length by itself, so that a user who fell silent does not keep the board for ever.
@@ -69,7 +70,7 @@ class RpcSession:
             raise StageFailure(
                 f"board {self.board}: busy: its server serves somebody else for longer than {seconds:g} s"
             )
-        self._result(outcome, "connecting")
+        self._result(outcome, _CONNECTING)
 
     def call(self, name: str, *arguments: str | int | bytearray, seconds: float) -> Any:
         """Return what the board's function ``name`` answers: one of the server's own or of a library from `load`.
@@ -126,10 +127,11 @@ class RpcSession:
             return outcome.value
         lines = [line for line in str(outcome.error).strip().splitlines() if line.strip()]
         complaint = lines[-1].strip() if lines else type(outcome.error).__name__
-        if self._line.broken:
-            complaint = "the connection ended"
-        if self._line.broken or "mismatch" in complaint or what == "connecting":
-            raise BoardLost(f"board {self.board}: lost while {what}: {complaint}")
+        # A server that ends a session says so with a message that the client did not wait for.
+        if self._line.broken or "kShutdown" in complaint:
+            raise BoardLost(f"board {self.board}: lost while {what}: the connection ended")
+        if what == _CONNECTING:
+            raise BoardLost(f"board {self.board}: cannot be reached: {complaint}")
         raise StageFailure(f"board {self.board}: {what}: {complaint}")
 
     def _loop(self) -> None:
