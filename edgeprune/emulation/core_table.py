@@ -11,6 +11,8 @@ from edgeprune.toml_file import Table, read_toml, validate
 
 # A number, or [low, nominal, high]: what gives the fewest cycles, what is taken to be so, what gives the most.
 Number: TypeAlias = int | Annotated[list[int], Field(min_length=3, max_length=3)]
+# The keys of one or more of the file's ``sources``.
+Source: TypeAlias = str | Annotated[list[str], Field(min_length=1)]
 Issue: TypeAlias = Literal["either", "older", "alone"]
 
 _DIRECTORY = Path(__file__).parent / "cores"
@@ -20,14 +22,14 @@ class Cycles(Table):
     """Cycles of one rule, and its source."""
 
     cycles: Number
-    source: str
+    source: Source
 
 
 class Count(Table):
     """How many of something there are, and its source."""
 
     count: Number
-    source: str
+    source: Source
 
 
 class Cache(Table):
@@ -41,7 +43,7 @@ class Cache(Table):
     line: int = 64
     miss: Number = 0
     streamed: Number = 0
-    source: str
+    source: Source
 
 
 class Memory(Table):
@@ -49,7 +51,7 @@ class Memory(Table):
 
     miss: Number
     streamed: Number
-    source: str
+    source: Source
 
 
 class Caches(Table):
@@ -82,7 +84,7 @@ class Operation(Table):
     width: int = Field(default=1, ge=1)
     port: str = "-"
     issue: Issue | Annotated[list[Issue], Field(min_length=3, max_length=3)] = "either"
-    source: str
+    source: Source
 
 
 class Core(Table):
@@ -108,11 +110,18 @@ class Core(Table):
 
     @model_validator(mode="after")
     def _every_source_is_named(self) -> Core:
-        rules = {entry.source for entry in (self.taken, self.mispredicted, self.store_late)} | {self.linefills.source}
-        caches = {cache.source for cache in (self.caches.l1d, self.caches.l2, self.caches.l3)}
-        used = rules | caches | {self.caches.memory.source} | {operation.source for operation in self.operations}
-        if used - self.sources.keys():
-            raise ValueError(f"sources: {', '.join(sorted(used - self.sources.keys()))} used but not listed")
+        rules: list[Source] = [
+            self.taken.source,
+            self.mispredicted.source,
+            self.store_late.source,
+            self.linefills.source,
+        ]
+        caches: list[Source] = [self.caches.l1d.source, self.caches.l2.source, self.caches.l3.source]
+        operations: list[Source] = [operation.source for operation in self.operations]
+        used = {key for source in (*rules, *caches, self.caches.memory.source, *operations) for key in _keys(source)}
+        if used != self.sources.keys():
+            missing, idle = sorted(used - self.sources.keys()), sorted(self.sources.keys() - used)
+            raise ValueError(f"sources: {', '.join(missing or idle)} {'is not listed' if missing else 'is not used'}")
         return self
 
     @model_validator(mode="after")
@@ -146,6 +155,10 @@ class Core(Table):
                 lines += _miss_lines(level, cache)
             level += 1
         return [*lines, *_miss_lines(level, self.caches.memory)]
+
+
+def _keys(source: Source) -> list[str]:
+    return [source] if isinstance(source, str) else source
 
 
 def core_names() -> tuple[str, ...]:

@@ -8,10 +8,12 @@ from typing import Any
 
 from edgeprune.errors import EdgepruneError
 from edgeprune.machine import cpu_fingerprint
+from edgeprune.pipeline.content_hash import hash_json, hash_tree
 from edgeprune.pipeline.fingerprint import package_versions, recipe_facts
 from edgeprune.pipeline.stage import Stage
 from edgeprune.progress import Progress
 from edgeprune.recipe import Recipe
+from edgeprune.shipped import shipped_directory
 from edgeprune.stages.rewind import epoch_weights, kept_epoch
 from edgeprune.stages.variant import VARIANTS, Variant
 from edgeprune.target import Target
@@ -164,6 +166,7 @@ def measure_stage(run: Run, target: Target) -> Stage:
         "measure": run.recipe.measure.model_dump(mode="json"),
         "target": target.model_dump(mode="json"),
         "emulator": _emulator_facts(target),
+        "plugin": _plugin_sources(target),
     }
     code = ("measuring", "emulation", "stages/measure")
     return Stage(f"measure/{target.name}", work, inputs=inputs, settings=settings, code=code)
@@ -231,6 +234,11 @@ def _compiler_facts(target: Target) -> dict[str, str] | str | None:
         return toolchain_for(target).versions()
     except EdgepruneError as error:
         return str(error)  # building says so, too, and how to mend it
+
+
+def _plugin_sources(target: Target) -> str | None:
+    """Return a hash of what counts instructions and models cycles: it lies beside the package in a checkout."""
+    return hash_json(hash_tree(shipped_directory("qemu_plugin"))) if target.emulated else None
 
 
 def _emulator_facts(target: Target) -> str | None:

@@ -60,8 +60,12 @@ def test_a_board_s_cache_sizes_replace_the_usual_ones() -> None:
     assert [line.split()[1] for line in lines if line.startswith("miss")] == ["1", "2", "3"]
 
 
-def test_a_source_that_is_not_listed_is_refused() -> None:
+def test_sources_are_listed_and_used() -> None:
     data = core("cortex-a53").model_dump()
     data["taken"]["source"] = "hearsay"
-    with pytest.raises(UserError, match="sources: hearsay used but not listed"):
+    with pytest.raises(UserError, match="sources: hearsay is not listed"):
+        validate(Core, data, "core")
+    data = core("cortex-a53").model_dump()
+    data["sources"]["hearsay"] = "somebody said so, somewhere"
+    with pytest.raises(UserError, match="sources: hearsay is not used"):
         validate(Core, data, "core")
