@@ -47,7 +47,9 @@ def test_half_way_every_layer_has_lost_half_of_its_own(tmp_path: Path) -> None:
 
 
 def test_random_weights_with_the_densities_of_masks(tmp_path: Path) -> None:
-    model = nn.Sequential(nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 7))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 7))
     with torch.no_grad():
         model[0].weight.mul_(0.3)
     scored = weight_masks(model, Prune(amount=0.7, granularity="weight", scope="global"))
