@@ -19,7 +19,7 @@ from edgeprune.pruning.plan import Kept, Plan
 from edgeprune.pruning.rewrite import rewrite
 from edgeprune.pruning.surgery import shrink
 from edgeprune.pruning.trace import named_tensors
-from edgeprune.pruning.verify import check_equal, sample_inputs
+from edgeprune.pruning.verify import check_exact, sample_inputs
 
 
 def compact(model: nn.Module, plan: Plan, *, coupling: Coupling | None = None) -> nn.Module:
@@ -90,7 +90,7 @@ def _first_that_agrees(job: _Job) -> nn.Module:
     for name, way in _WAYS:
         try:
             smaller = way(job)
-            check_equal(job.expected, smaller, job.inputs, "masked | compact")
+            check_exact(job.expected, smaller, job.inputs, "masked | compact")
             check_other_weights(job.full, smaller, job.plan, job.inputs)
         except UserError:
             raise

@@ -19,7 +19,7 @@ from edgeprune.pruning.make_plan import make_plan, prefer_of
 from edgeprune.pruning.masks import Masks, plan_masks
 from edgeprune.pruning.plan import Plan
 from edgeprune.pruning.sensitivity import Measure
-from edgeprune.pruning.verify import check_equal
+from edgeprune.pruning.verify import check_exact
 from edgeprune.pruning.weight_scores import WeightCriterion
 from edgeprune.pruning.weights import weight_masks
 from edgeprune.recipe import Prune
@@ -94,6 +94,6 @@ def prune(
         masks = plan_masks(masked, plan)
         masks.apply(masked)
     smaller = compact(masked, plan, coupling=coupling) if plan.kept else copy.deepcopy(masked)
-    parity = check_equal(masked, smaller, example_inputs, "masked | compact")
+    parity = check_exact(masked, smaller, example_inputs, "masked | compact")
     from_original = plan if earlier is None else compose(earlier, plan)
     return PruneResult(plan, from_original, masks, masked, smaller, parity)

@@ -17,7 +17,7 @@ from edgeprune.pruning.coupling import Coupling, trace_coupling
 from edgeprune.pruning.filled import cut_result, fill_operands
 from edgeprune.pruning.plan import Plan
 from edgeprune.pruning.trace import Trace
-from edgeprune.pruning.verify import check_equal
+from edgeprune.pruning.verify import check_exact
 from edgeprune.pruning.walk import Fill, arguments, module_name, operator_name
 
 _TRAIN_MODULES = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
@@ -41,7 +41,7 @@ def rewrite(
             try:
                 require_alike(one.trace, other.trace)
                 result = _Builder(model, smaller, one, plan, (other, sizes)).module()
-                check_equal(model, result, with_batch(inputs, max(sizes) + 1), "masked | compact at another batch size")
+                check_exact(model, result, with_batch(inputs, max(sizes) + 1), "masked | compact at another batch size")
             except (Unlike, EdgepruneError, RuntimeError):
                 continue
             return result
