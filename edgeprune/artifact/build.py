@@ -56,6 +56,7 @@ class _Job:
     version: str
     work: Path
     debug: bool
+    accuracy: float | None
 
     @property
     def compile_flags(self) -> tuple[str, ...]:
@@ -92,6 +93,7 @@ def build_artifact(
     golden_outputs: NDArray[np.generic],
     tolerance: float = 1e-4,
     tuning: dict[str, int | str | None] | None = None,
+    accuracy: float | None = None,
     debug: bool = False,
     progress: Progress | None = None,
 ) -> Manifest:
@@ -99,8 +101,8 @@ def build_artifact(
 
     ``model`` becomes the prefix of every C name. ``golden_inputs`` and ``golden_outputs`` have one record per row
     (all tensors of a record concatenated); the executable carries a few of them and checks itself within
-    ``tolerance`` (largest difference over largest value). ``tuning`` goes into the manifest as it is. With ``debug``
-    the C part keeps its debug information and nothing is stripped.
+    ``tolerance`` (largest difference over largest value). ``tuning`` and ``accuracy`` (a fraction)
+    go into the manifest as they are. With ``debug`` the C part keeps its debug information and nothing is stripped.
 
     Raises:
         UserError: ``model`` is no C identifier, the golden records do not fit the network, the network does not fit
@@ -115,7 +117,7 @@ def build_artifact(
     )
     version = f"{installed_version('edgeprune')}+{variant}.{program.onnx_sha256[:12]}"
     with replacing_directory(out_dir) as fresh, tempfile.TemporaryDirectory(prefix="edgeprune-build-") as work:
-        job = _Job(program, target, toolchain_for(target), model, version, Path(work), debug)
+        job = _Job(program, target, toolchain_for(target), model, version, Path(work), debug, accuracy)
         made = job.work / "artifact"
         made.mkdir()
         with explaining_little_space(job.work):
@@ -171,6 +173,7 @@ def _build(
         files=describe_files(out),
         precision=job.target.cpu.precision,
         threads=job.target.threads,
+        validation_accuracy=job.accuracy,
     )
     manifest.write(out)
     return manifest

@@ -57,6 +57,8 @@ class Manifest:
     ``code_bytes`` are the executable sections of the static library, ``arena_bound_bytes`` the least arena that any
     placement of buffers could reach, ``tuning`` holds records, hits, kernels and the database's SHA-256,
     ``precision`` is what weights and intermediate values are kept in, ``threads`` the most that may share an inference.
+    ``validation_accuracy`` is the fraction of the validation split that the network answers right, as torch computes
+    it; None where nothing is known but an ONNX file. The test split is read later, for the report.
     """
 
     model: str
@@ -83,6 +85,7 @@ class Manifest:
     files: dict[str, FileEntry]
     precision: str = "float32"
     threads: int = 1
+    validation_accuracy: float | None = None
 
     def write(self, directory: Path) -> None:
         """Write ``manifest.json`` into ``directory``."""

@@ -15,6 +15,7 @@ from edgeprune.progress import Progress
 from edgeprune.recipe import Recipe
 from edgeprune.shipped import shipped_directory
 from edgeprune.stages.rewind import epoch_weights, kept_epoch
+from edgeprune.stages.validation import history_file, validation_accuracy
 from edgeprune.stages.variant import VARIANTS, Variant
 from edgeprune.target import Target
 
@@ -141,9 +142,10 @@ def build_stage(run: Run, target: Target, variant: Variant) -> Stage:
         from edgeprune.stages.golden import built_in_records, load_golden
 
         records = built_in_records(load_golden(golden), variant)
-        build(lowered, tuned, records, target, variant, run.model_name, out, progress)
+        accuracy = validation_accuracy(run.root, variant)
+        build(lowered, tuned, records, target, variant, run.model_name, out, progress, accuracy)
 
-    inputs = {"lower": lowered, "tune": tuned, "golden": golden}
+    inputs = {"lower": lowered, "tune": tuned, "golden": golden, "history": history_file(run.root, variant)}
     settings = target.model_dump(mode="json", include={"cpu", "toolchain", "memory_mib", "threads"})
     settings |= {"model": run.model_name} | package_versions("ziglang", *_TVM_PACKAGES)
     settings |= {"compiler": _compiler_facts(target)}

@@ -26,11 +26,12 @@ def build(
     model: str,
     out: Path,
     progress: Progress,
+    accuracy: float | None = None,
 ) -> Manifest:
     """Write library, header, shared library, benchmark executable and manifest to ``out``.
 
     ``golden`` holds inputs ``(N, ...)`` and the outputs expected of them. Without ``tuned`` every kernel gets its
-    default schedule.
+    default schedule. ``accuracy`` goes into the manifest: what the network answers right on the validation split.
     """
     lowered = Lowered.load(lowered_in)
     records = tuned / RECORDS if tuned is not None else None
@@ -47,6 +48,7 @@ def build(
         golden_outputs=golden[1],
         tolerance=tolerance_on(target),
         tuning=_tuning(tuned, program.tuned),
+        accuracy=accuracy,
         progress=progress,
     )
     for path in whole.iterdir():

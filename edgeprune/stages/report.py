@@ -28,6 +28,7 @@ from edgeprune.reporting import (
 from edgeprune.reporting.write import write_report
 from edgeprune.stages.report_parts import parity, read_json
 from edgeprune.stages.report_targets import not_run, target_result
+from edgeprune.stages.validation import validation_accuracy
 from edgeprune.target import Target
 
 _PACKAGES = ("edgeprune", "torch", "onnx", "onnxruntime", "apache-tvm", "apache-tvm-ffi", "numpy", "ziglang")
@@ -85,13 +86,9 @@ def _network(root: Path, accuracy: dict[str, Any], variant: Variant) -> Network:
 
 def _validation(root: Path, accuracy: dict[str, Any], variant: Variant) -> Accuracy:
     """Return the last validation accuracy of the phase that made the variant, where that phase had an epoch."""
-    if variant == "pruned":
-        fraction = read_json(root / "prune" / "history.json")["rounds"][-1]["after_retraining"]
-    else:
-        epochs = read_json(root / "train" / "history.json")["epochs"]
-        if not epochs:
-            return Accuracy.absent("not determined: the weights came from a file and were not trained here")
-        fraction = epochs[-1]["validation_accuracy"]
+    fraction = validation_accuracy(root, variant)
+    if fraction is None:
+        return Accuracy.absent("not determined: the weights came from a file and were not trained here")
     total = accuracy["sizes"]["validation"]
     return Accuracy.of(round(fraction * total), total)
 

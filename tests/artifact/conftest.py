@@ -43,7 +43,7 @@ def records(onnx_path: Path, program: Program, count: int) -> tuple[Rows, Rows]:
 
 
 def build(
-    onnx_path: Path, target_name: str, out: Path, *, model: str = "lenet5", threads: int = 1, **options: bool
+    onnx_path: Path, target_name: str, out: Path, *, model: str = "lenet5", threads: int = 1, **options: bool | float
 ) -> Built:
     target = find_target(target_name).model_copy(update={"threads": threads})
     program = read_program(schedule(lower(onnx_path, target), target))

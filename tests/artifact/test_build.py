@@ -86,8 +86,9 @@ def test_built_twice_it_is_the_same_to_the_byte(onnx_path: Path, host_artifact: 
 
 
 def test_a_debug_build_keeps_its_symbols(onnx_path: Path, host_artifact: Built, tmp_path: Path) -> None:
-    debug = build(onnx_path, "host", tmp_path / "debug", debug=True)
+    debug = build(onnx_path, "host", tmp_path / "debug", debug=True, accuracy=0.75)
     assert bench(debug.directory / "lenet5-bench")["passed"] is True
+    assert (debug.manifest.validation_accuracy, host_artifact.manifest.validation_accuracy) == (0.75, None)
     assert b"lenet5_k0" in (debug.directory / "lenet5-bench").read_bytes()
     assert b"lenet5_k0" not in (host_artifact.directory / "lenet5-bench").read_bytes()
 
