@@ -78,11 +78,16 @@ def _reject_unsupported(path: Path, graph: onnx.GraphProto) -> None:
 
 
 def _reject_nan(path: Path, graph: onnx.GraphProto) -> None:
-    for tensor in graph.initializer:
+    tensors = [(f"initializer {tensor.name}", tensor) for tensor in graph.initializer]
+    for node in graph.node:
+        if node.op_type == "Constant":
+            held = [attribute.t for attribute in node.attribute if attribute.type == onnx.AttributeProto.TENSOR]
+            tensors += [(f"node {node_name(node)}", tensor) for tensor in held]
+    for what, tensor in tensors:
         values = onnx.numpy_helper.to_array(tensor)
         if np.issubdtype(values.dtype, np.floating) and np.isnan(values).any():
             position = tuple(int(index) for index in np.argwhere(np.isnan(values))[0])
-            raise UserError(f"{path}: initializer {tensor.name}: NaN at {position}; the training diverged")
+            raise UserError(f"{path}: {what}: NaN at {position}; the training diverged")
 
 
 def _spec(path: Path, role: str, value: onnx.ValueInfoProto) -> TensorSpec:

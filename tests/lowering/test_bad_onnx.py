@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
 from edgeprune.errors import UserError
 from edgeprune.lowering import import_onnx, lower
@@ -88,6 +88,14 @@ def test_a_nan_weight_names_the_initializer(tmp_path: Path) -> None:
     name = graph.constant(weight)
     path = graph.save(tmp_path / "network.onnx", graph.node("MatMul", graph.input(1, 4), name))
     assert refused(path) == f"PATH: initializer {name}: NaN at (2, 1); the training diverged"
+
+
+def test_a_nan_in_a_constant_node_names_the_node(tmp_path: Path) -> None:
+    graph = Graph()
+    values = numpy_helper.from_array(np.array([[1.0, 2.0], [np.nan, 4.0]], dtype=np.float32))
+    weight = graph.node("Constant", value=values)
+    path = graph.save(tmp_path / "network.onnx", graph.node("MatMul", graph.input(1, 2), weight))
+    assert refused(path) == "PATH: node constant_1: NaN at (1, 0); the training diverged"
 
 
 def test_an_integer_input_is_refused(tmp_path: Path) -> None:
