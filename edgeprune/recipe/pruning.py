@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from edgeprune.recipe.callable_spec import name_or_callable
 from edgeprune.toml_file import Table
@@ -14,6 +14,12 @@ Criterion = Annotated[
     name_or_callable("l1", "l2", "han", "bn-scale", "taylor", "activation-mean", "apoz", "geometric-median", "random"),
 ]
 Schedule = Annotated[str, name_or_callable("one-shot", "iterative", "cubic")]
+
+
+def _every(value: int | str) -> int | str:
+    if value in ("round", "epoch") or (isinstance(value, int) and value >= 1):
+        return value
+    raise ValueError(f"write 'round', 'epoch' or a number of steps, not {value!r}")
 
 
 class Override(Table):
@@ -39,7 +45,7 @@ class Prune(Table):
     scope: Literal["uniform", "local", "global"] = "uniform"
     schedule: Schedule = "iterative"
     rounds: int = Field(default=3, ge=1)
-    every: Literal["round", "epoch"] | Annotated[int, Field(ge=1)] = "round"
+    every: Annotated[int | str, AfterValidator(_every)] = "round"
     amount: float = Field(gt=0, lt=1)
     of: Literal["original", "current"] = "original"
     unit: Literal["channels", "parameters", "macs"] = "channels"

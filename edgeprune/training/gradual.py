@@ -105,8 +105,6 @@ def prune_while_training(work: Work, select: Select) -> tuple[Round, Selection]:
     if work.start is not None:
         load_state(work.model, work.start(1))
     steps = steps_between(work)
-    if not work.recipe.prune.masks_only or work.recipe.prune.granularity == "row":
-        assert work.coupling  # traced before the loop puts the network into training mode
     settings = facts_digest({"prune": work.recipe.prune.model_dump(mode="json"), "amounts": work.amounts})
     gradual = GradualPruning(select, work.rounds, steps, f"{settings} {work.recipe.seed}")
     before = evaluate(work.model, work.splits.validation)

@@ -79,6 +79,21 @@ def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
         ),
         (
             "amount = 0.5",
+            'amount = 0.5\nevery = "step"',
+            "prune.every: write 'round', 'epoch' or a number of steps, not 'step'",
+        ),
+        (
+            "amount = 0.5",
+            "amount = 0.5\nevery = 0",
+            "prune.every: write 'round', 'epoch' or a number of steps, not 0",
+        ),
+        (
+            "amount = 0.5",
+            'amount = 0.5\nschedule = "linear"',
+            "prune.schedule: input should be 'one-shot', 'iterative' or 'cubic', or file.py:callable, not 'linear'",
+        ),
+        (
+            "amount = 0.5",
             "amount = 0.5\nround_to = 0",
             "prune.round_to: input should be greater than or equal to 1, not 0",
         ),
