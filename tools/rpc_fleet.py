@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +49,17 @@ class Fleet:
         """Start a tracker."""
         return self._start({"kind": "tracker", "port": free_port()})
 
-    def server(self, key: str = "", tracker: Served | None = None, port: int | None = None) -> Served:
-        """Start a server, with ``key`` at ``tracker`` if there is one."""
+    def server(
+        self,
+        key: str = "",
+        tracker: Served | None = None,
+        port: int | None = None,
+        scratch: Path | None = None,
+    ) -> Served:
+        """Start a server, with ``key`` at ``tracker`` if there is one; its sessions work under ``scratch``."""
         port = port or free_port()
         asked = {"kind": "server", "port": port, "key": key, "locks": str(self.locks(port))}
+        asked["scratch"] = str(scratch or tempfile.gettempdir())
         return self._start(asked | {"tracker": tracker and tracker.port})
 
     def locks(self, port: int) -> Path:
@@ -134,6 +142,7 @@ def _become(asked: dict[str, Any]) -> None:
         from tvm.rpc.server import PopenRPCServerState
 
         os.environ["EDGEPRUNE_LOCK_DIRECTORY"] = asked["locks"]
+        tempfile.tempdir = asked["scratch"]
         tracker = None if asked["tracker"] is None else (HOST, asked["tracker"])
         state = PopenRPCServerState(HOST, port, port + 1, tracker_addr=tracker, key=asked["key"], silent=True)
     state.thread.join()

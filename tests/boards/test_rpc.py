@@ -89,6 +89,51 @@ def test_a_program_that_hangs_or_is_for_another_cpu(server: Served, launcher: Pa
         assert board.run(["true"], timeout=20).code == 0
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 200 kB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounting = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounting.returncode != 0:
+        pytest.skip("a small file system can be mounted by root only, where a container allows it")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def _filled(file: Path, size: int) -> bool:
+    """The kernel frees a library's blocks when the last process that had it loaded has ended."""
+    try:
+        file.write_bytes(bytes(size))
+    except OSError:
+        return False
+    return True
+
+
+def test_a_full_disk_is_an_error_and_spares_the_server(
+    fleet: Fleet, launcher: Path, small_disk: Path, tmp_path: Path
+) -> None:
+    served = fleet.server(scratch=small_disk)
+    large, ballast = tmp_path / "large", small_disk / "ballast"
+    large.write_bytes(bytes(300_000))
+    with RpcTransport(address(served), launcher) as board:
+        with pytest.raises(
+            StageFailure, match=r"cannot copy .*large to rpc://.*: \d+ of 300000 bytes arrived: disk full"
+        ):
+            board.push(large)
+        assert board.run(["true"], timeout=20).code == 0
+    assert eventually(lambda: not list(small_disk.iterdir()))
+    assert eventually(lambda: _filled(ballast, 195_000))
+    with pytest.raises(StageFailure, match=r"has no room for a working directory: \d+ of \d+ bytes arrived"):
+        RpcTransport(address(served), launcher)
+    ballast.unlink()
+    with RpcTransport(address(served), launcher) as board:
+        assert board.run(["true"], timeout=20).code == 0
+    served.kill()
+
+
 def test_a_server_that_vanishes_is_said(fleet: Fleet, launcher: Path) -> None:
     served = fleet.server()
     board = RpcTransport(address(served), launcher)

@@ -215,7 +215,9 @@ static int read_request(void) {
     if ((file = open(path, O_RDONLY | O_CLOEXEC)) < 0) return -errno;
     got = read(file, request, sizeof request);
     close(file);
-    if (got <= 0 || (size_t)got >= sizeof request || request[got - 1] != '\0') return -E2BIG;
+    if (got < 0) return -errno;
+    if ((size_t)got == sizeof request) return -E2BIG;
+    if (got == 0 || request[got - 1] != '\0') return -ENOSPC; /* the server does not notice that it could not write */
     for (char *at = request; at < request + got; at += strlen(at) + 1) {
         if (count == MOST_WORDS) return -E2BIG;
         words[count++] = at;
@@ -288,13 +290,14 @@ EXPORT int __tvm_ffi_edgeprune_hold(void *self, const Any *given, int32_t count,
     return answer(result, describe(place) != 0 ? -errno : status);
 }
 
-/* settle(path, mode): set the permissions of a file and return its size. */
+/* settle(path, mode, size): set the permissions of a file and return its size; one cut short makes room again. */
 EXPORT int __tvm_ffi_edgeprune_settle(void *self, const Any *given, int32_t count, Any *result) {
     char path[4096];
     struct stat found;
     (void)self;
-    if (count != 2 || !read_text(&given[0], path, sizeof path)) return answer(result, -EINVAL);
+    if (count != 3 || !read_text(&given[0], path, sizeof path)) return answer(result, -EINVAL);
     if (chmod(path, (mode_t)given[1].value.number) != 0 || stat(path, &found) != 0) return answer(result, -errno);
+    if (found.st_size != given[2].value.number) unlink(path);
     return answer(result, found.st_size);
 }
 

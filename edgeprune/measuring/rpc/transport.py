@@ -54,8 +54,7 @@ class RpcTransport:
             raise
         try:
             self._directory = str(self._session.call(f"{_SERVER}.workpath", "", seconds=_ANSWER_S)).rstrip("/")
-            self._upload(_LAUNCHER, bytearray(launcher.read_bytes()))
-            self._session.load(_LAUNCHER, _ANSWER_S)
+            self._load(launcher.read_bytes())
             self.machine = self._hold()
         except BaseException:
             self.close()
@@ -70,7 +69,7 @@ class RpcTransport:
         except OSError as error:
             raise StageFailure(f"cannot copy {file} to {self.board}: {error.strerror}") from error
         self._upload(file.name, content)
-        arrived = self._ask("settle", place, mode)
+        arrived = self._ask("settle", place, mode, len(content))
         if arrived != len(content):
             why = os.strerror(-arrived) if arrived < 0 else f"{arrived} of {len(content)} bytes arrived: disk full"
             raise StageFailure(f"cannot copy {file} to {self.board}: {why}")
@@ -138,6 +137,15 @@ class RpcTransport:
         lent = request_board(self.address)
         self.board = f"{self.address.text} at {lent.host}:{lent.port}"
         return lent
+
+    def _load(self, launcher: bytes) -> None:
+        """A library that is cut short would crash the server, which does not notice that its disk is full."""
+        self._upload(_LAUNCHER, bytearray(launcher))
+        arrived = self._download(_LAUNCHER)
+        if arrived != launcher:
+            why = f"{len(arrived)} of {len(launcher)} bytes arrived: disk full"
+            raise StageFailure(f"board {self.board}: has no room for a working directory: {why}")
+        self._session.load(_LAUNCHER, _ANSWER_S)
 
     def _hold(self) -> str:
         until, told = time.monotonic() + self.address.wait, False
