@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edgeprune.cli.main import run_command
 from edgeprune.errors import UserError
 from edgeprune.pruning import count_parameters
 from edgeprune.stages.network import build_network
@@ -30,6 +31,15 @@ def test_shipped_study_loads_also_when_quick(name: str) -> None:
     for recipe in (cell.recipe for cell in quick):
         assert (recipe.data.limit, recipe.train.epochs) == (2000, 1)
         assert max(recipe.retrain.epochs, recipe.retrain.final_epochs or 0) <= 1
+
+
+def test_without_a_name_the_studies_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["study"], debug=False) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(list_studies())
+    assert find_study("scope").question in lines[list(list_studies()).index("scope")]
+    assert run_command(["study", "scpe"], debug=False) == 2
+    assert "did you mean scope" in capsys.readouterr().err
 
 
 def test_every_key_of_a_study_is_documented() -> None:
