@@ -82,8 +82,9 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 def _rows(comparison: Comparison, footnotes: Footnotes) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("target", "variant", "figure"):
+    for title in ("target", "variant"):
         table.add_column(title, no_wrap=True)
+    table.add_column("figure")
     for title in ("A", "B", "B / A"):
         table.add_column(title, justify="right", no_wrap=True)
     previous = None
