@@ -16,6 +16,7 @@ from edgeprune.measuring.bench_artifact import BenchArtifact
 from edgeprune.measuring.measure import TIMEOUT_S, measure
 from edgeprune.measuring.measurement import Measurement, NotRun
 from edgeprune.measuring.open_transport import open_transport
+from edgeprune.measuring.rpc.tracker import count_boards
 from edgeprune.measuring.transport import BoardLost, Transport
 from edgeprune.progress import Progress, SilentProgress
 from edgeprune.recipe import Measure
@@ -65,7 +66,9 @@ def measure_on_boards(
     the next that the tracker lends; after five lost boards in one place the rest of it is given up as failed.
 
     Raises:
-        UserError: the target is not reached through a tracker, or a directory holds no artifact.
+        UserError: the target is not reached through a tracker, or one that knows too few boards; a directory holds no
+            artifact.
+        BoardLost: the tracker cannot be reached.
     """
     if target.address.way != "tracker":
         raise UserError(
@@ -73,6 +76,9 @@ def measure_on_boards(
         )
     for artifact in artifacts:
         BenchArtifact.load(artifact)
+    known = count_boards(target.address).known
+    if known < boards:
+        raise UserError(f"{target.address}: {boards} boards are asked for, the tracker knows {known}")
     work = _Work(artifacts, target, settings, timeout, progress or SilentProgress())
     work.progress.stage(f"measure on {boards} boards", boards * len(artifacts))
     with ThreadPoolExecutor(max_workers=boards) as pool:

@@ -60,9 +60,13 @@ def test_a_measurement_goes_on_after_its_board_came_back(link: Link, sshd: Sshd)
     assert isinstance(measure(long, find_target("host@ssh://board"), SETTINGS), Measurement)
 
 
-def test_many_boards_need_a_tracker(link: Link) -> None:
+def test_many_boards_need_a_tracker_that_has_them(link: Link, fleet: Fleet) -> None:
     with pytest.raises(UserError, match="many boards at once are lent by a tracker: -t host@tracker://"):
         measure_on_boards([link("host")], find_target("host"), SETTINGS, boards=2)
+    tracker = fleet.tracker()
+    target = find_target(f"host@tracker://127.0.0.1:{tracker.port}/cam")
+    with pytest.raises(UserError, match="2 boards are asked for, the tracker knows 0"):
+        measure_on_boards([link("host")], target, SETTINGS, boards=2)
 
 
 def test_no_result_is_lost_while_boards_die(link: Link, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
