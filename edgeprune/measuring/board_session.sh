@@ -22,11 +22,12 @@ if [ "$2" = yes ]; then
     # All users of the board share this directory. Files in it are made new, never opened for writing.
     (umask 0; mkdir -p "$locks"; set -C; : >"$locks/lock") 2>/dev/null
     { exec 9<"$locks/lock"; } 2>/dev/null || fail "$locks/lock cannot be opened"
-    waited=0
+    # Who waits disturbs who measures: the pauses grow. Each line also shows whether there is still somebody to tell.
+    waited=0 nap=1
     until flock -n 0 <&9; do
         [ "$waited" -lt "$3" ] || fail "busy: $(cat "$locks/owner" 2>/dev/null) holds it"
-        [ $((waited % 30)) -ne 0 ] || echo "waiting $(cat "$locks/owner" 2>/dev/null)" || exit 1
-        sleep 1; waited=$((waited + 1))
+        echo "waiting $(cat "$locks/owner" 2>/dev/null)" || exit 1
+        sleep $nap; waited=$((waited + nap)) nap=$((nap < 8 ? nap * 2 : 8))
     done
     rm -f "$locks/owner"; (umask 022; set -C; echo "$4" >"$locks/owner") 2>/dev/null
 fi

@@ -137,7 +137,7 @@ class ShellTransport(ABC):
         return holder, machine, directory
 
     def _wait_until_ready(self, holder: BoardProcess) -> tuple[str, str]:
-        seconds = _CONNECT_S
+        seconds, told = _CONNECT_S, ""
         while (line := holder.read_line(seconds)) is not None:
             word, _, rest = line.partition(" ")
             if word == "ready":
@@ -145,8 +145,8 @@ class ShellTransport(ABC):
                 return machine, directory
             if word == "failed":
                 raise StageFailure(f"board {self.board}: {rest}")
-            if word == "waiting":
-                seconds = _CONNECT_S + self.address.wait
+            if word == "waiting" and line != told:
+                seconds, told = _CONNECT_S + self.address.wait, line
                 self._notify(f"{self.board}: waiting for {rest or 'another user'}, who holds the board")
         raise self._unreached(holder)
 
