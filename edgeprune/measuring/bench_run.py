@@ -42,7 +42,7 @@ class StepTimes:
 class BenchRun:
     """What a benchmark executable printed; ``samples_ns`` has shape ``(n,)``, in the order they were taken.
 
-    ``cores_used`` is the kernel's list of the cores it was seen on; ``cold_bytes`` is how much was written between
+    ``cores_used`` lists the cores its first thread was seen on; ``cold_bytes`` is how much was written between
     samples so that caches are cold, ``None`` where they are warm; ``profile`` is in the order of execution.
     """
 

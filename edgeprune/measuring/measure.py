@@ -16,7 +16,7 @@ from edgeprune.measuring.open_transport import opened
 from edgeprune.measuring.profile import profiled_steps
 from edgeprune.measuring.protocol import least_seconds, protocol_of, thread_options, timed_options
 from edgeprune.measuring.qemu_transport import QemuTransport
-from edgeprune.measuring.roofline import roofline
+from edgeprune.measuring.roofline import Placement, roofline
 from edgeprune.measuring.statistics import summarise
 from edgeprune.measuring.transport import Transport
 from edgeprune.measuring.verdicts import judge
@@ -70,6 +70,7 @@ def _measured(
     _refuse_hidden_emulation(board, run, target)
     latency = summarise(run.samples_ns)
     steps = profiled_steps(run, artifact)
+    placed = Placement(run.threads, run.environment["before"]["affinity"], settings.affinity)
     return Measurement(
         model=artifact.model,
         variant=artifact.variant,
@@ -96,7 +97,7 @@ def _measured(
         cold_bytes=run.cold_bytes,
         cooldown=run.cooldown,
         profile=steps,
-        roofline=roofline(steps, latency.p50, target, artifact.precision, run.threads, run.cores_used),
+        roofline=roofline(steps, latency.p50, target, artifact.precision, placed),
     )
 
 

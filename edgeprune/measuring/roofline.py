@@ -57,18 +57,22 @@ class Roofline:
     steps: tuple[Achieved, ...]
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where a run took place: its ``threads``, the list of cores it was ``allowed``, the ``affinity`` asked for."""
+
+    threads: int
+    allowed: str | None
+    affinity: str | None = None
+
+
 def roofline(
-    steps: tuple[ProfiledStep, ...],
-    whole_ns: float,
-    target: Target,
-    precision: str,
-    threads: int,
-    cores_used: str | None,
+    steps: tuple[ProfiledStep, ...], whole_ns: float, target: Target, precision: str, placed: Placement
 ) -> Roofline | None:
     """Return the roofline of a profiled run whose median latency is ``whole_ns``; ``None`` without a profile."""
     if not steps:
         return None
-    peak = board_peak(target, precision, threads, cores_used)
+    peak = board_peak(target, precision, placed)
     flop, moved = sum(step.flop for step in steps), sum(step.bytes for step in steps)
     return Roofline(
         peak,
@@ -77,16 +81,16 @@ def roofline(
     )
 
 
-def board_peak(target: Target, precision: str, threads: int, cores_used: str | None) -> Peak:
-    """Return the board's peaks for ``threads`` threads on the cores a run was seen on.
+def board_peak(target: Target, precision: str, placed: Placement) -> Peak:
+    """Return the board's peaks for a run.
 
-    Target files list clusters in the order of their importance, not of the kernel's numbers, so that a run on a board
-    of unequal cores is held against the first cluster, the one code is generated for.
+    A target lists its clusters from the one code is generated for, with no numbers of cores. So a run is held against
+    the first cluster, and one that asked for the little cores against the last.
     """
-    core = target.cores[0]
+    core = target.cores[-1] if placed.affinity == "little" else target.cores[0]
     flop = _flop_per_s(core, precision)
     bandwidth = target.bandwidth_gb_s * 1e9 if target.bandwidth_gb_s is not None else None
-    used = max(1, min(threads, core.count, len(parse_cpu_list(cores_used)) or threads))
+    used = max(1, min(placed.threads, core.count, len(parse_cpu_list(placed.allowed)) or placed.threads))
     missing = [
         name
         for name, value in (

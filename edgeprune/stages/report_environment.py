@@ -30,7 +30,7 @@ def facts(measurement: Mapping[str, Any]) -> tuple[Fact, ...]:
         "transport": measurement["transport"],
         "protocol": _protocol(measurement),
         "threads": str(measurement["threads"]),
-        "cores the run was seen on": measurement["cores_used"],
+        "cores the first thread was seen on": measurement["cores_used"],
         "caches": f"cold: {measurement['cold_bytes'] / 2**20:.0f} MiB written before every inference"
         if measurement["cold_bytes"]
         else "warm",

@@ -59,9 +59,8 @@ def _draw(axes: Axes, target: TargetResult, layout: Layout) -> None:
             _name_slowest(axes, steps, found, times)
         places += found
     _draw_roof(axes, target, places, layout)
-    axes.set_xlabel(
-        "operations per byte that must be moved (FLOP/B)" + ("" if layout.narrow else "; area: share of time")
-    )
+    wide_label = "operations per byte that must be moved (FLOP/B); area: share of time"
+    axes.set_xlabel("operations per byte moved" if layout.narrow else wide_label)
     axes.set_ylabel("achieved (FLOP/s)")
     for axis, unit in ((axes.xaxis, "1"), (axes.yaxis, "FLOP/s")):
         axis.set_major_formatter(FuncFormatter(lambda value, _, unit=unit: _tick(value, unit)))
