@@ -92,7 +92,7 @@ int {model}_set_threads(int threads);
  */
 int {model}_set_affinity(const int *cores, int count);
 
-/* End the threads; the same as {model}_set_threads(1). */
+/* End the threads; the same as {model}_set_threads(1). Do so before the library is unloaded. */
 int {model}_shutdown(void);
 """
 
