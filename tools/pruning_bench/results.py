@@ -98,7 +98,7 @@ def _of_zoo(networks: Mapping[str, Row]) -> dict[str, Any]:
     errors = [row["error"] for row in ours if row.get("error") is not None]
     wrong = [row for row in peers if row["handled"] and (row.get("error") is None or row["error"] > 1e-5)]
     return {
-        "total": len(networks),
+        "total": len(ours),
         "handled": sum(row["handled"] for row in ours),
         "no_ops": sum(_silent(row) for row in ours),
         "reached": reached,
