@@ -189,6 +189,7 @@ def _run_guest(name: str, prepared: Path, board: _Board, scratch: Path) -> str:
     command = board.qemu.command(guest, cpu=emulator.cpu, plugin=board.plugin, options=options)
     command[1:1] = ["-L", str(board.python.root)]
     variables = {"PYTHONPATH": f"{tools}:{board.python.packages}", "PYTHONDONTWRITEBYTECODE": "1"}
+    variables["PYTHONHASHSEED"] = "0"  # the order of sets decides how many instructions Python takes
     variables |= dict.fromkeys(THREAD_LIMITS, "1")
     # QEMU's own libraries lie in LD_LIBRARY_PATH, which the guest must not see.
     command[1:1] = ["-U", "LD_LIBRARY_PATH", *(part for item in variables.items() for part in ("-E", "=".join(item)))]
