@@ -37,6 +37,7 @@ _MOVED = frozenset(
         "DepthToSpace",
         "SpaceToDepth",
         "Tile",
+        "Pad",
     )
 )
 """Operators that tell by themselves what becomes of a mask: where some unknown element goes in, more than 0 is out."""
@@ -159,6 +160,18 @@ def _normalisation(known: Known, node: onnx.NodeProto) -> Flags:
     return np.asarray(data & (scale != 0))
 
 
+def _layer_normalisation(known: Known, node: onnx.NodeProto) -> Flags:
+    """Every feature depends on all of them, except where the scale is zero."""
+    if any(name and known.unknown_of(name).any() for name in node.input[1:]):
+        return np.asarray(True)
+    data = known.unknown_of(node.input[0])
+    first = next((int(entry.i) for entry in node.attribute if entry.name == "axis"), -1) % data.ndim
+    data = np.asarray(data.any(axis=tuple(range(first, data.ndim)), keepdims=True))
+    if len([name for name in node.output if name]) > 1:
+        return np.asarray(True)
+    return np.asarray(data & (known.values[node.input[1]] != 0))
+
+
 def _reduction(known: Known, node: onnx.NodeProto) -> Flags:
     data = known.unknown_of(node.input[0])
     constants: dict[str, object] = dict(known.graph.constants)
@@ -170,7 +183,7 @@ def _reduction(known: Known, node: onnx.NodeProto) -> Flags:
 
 
 def _by_channel(known: Known, node: onnx.NodeProto) -> Flags:
-    """Padding, resizing: unknown in a channel is unknown everywhere in it."""
+    """Resizing: unknown in a channel is unknown everywhere in it."""
     if any(name and known.unknown_of(name).any() for name in node.input[1:]):
         return np.asarray(True)
     data, shape = known.unknown_of(node.input[0]), known.graph.shapes[node.output[0]]
@@ -191,6 +204,7 @@ _RULES: dict[str, Callable[[Known, onnx.NodeProto], Flags]] = {
     **dict.fromkeys(("Conv", "ConvTranspose", "Gemm", "MatMul", "Mul"), _product),
     **dict.fromkeys(("BatchNormalization", "InstanceNormalization"), _normalisation),
     **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL2"), _reduction),
-    **dict.fromkeys(("Pad", "Resize", "Upsample"), _by_channel),
+    **dict.fromkeys(("Resize", "Upsample"), _by_channel),
+    **dict.fromkeys(("LayerNormalization", "RMSNormalization"), _layer_normalisation),
     "Gather": _gathered,
 }

@@ -9,6 +9,7 @@ import onnx
 from onnx import helper
 
 from edgeprune.onnx_pruning.dead import Findings, following_add
+from edgeprune.onnx_pruning.fill import put_back
 from edgeprune.onnx_pruning.graph import Graph, make_graph, to_model
 from edgeprune.onnx_pruning.labels import Indices
 from edgeprune.onnx_pruning.rules.movement import slice_bounds
@@ -25,18 +26,20 @@ def remove(traced: Traced, findings: Findings) -> tuple[Graph, Kept]:
     Raises:
         StageFailure: the smaller graph is not valid ONNX (a defect here).
     """
-    work = _Removal(traced, findings)
+    work = Removal(traced, findings)
     for node in work.nodes:
         correct = _CORRECTIONS.get(node.op_type)
         if correct is not None and node.domain in ("", "ai.onnx"):
             correct(work, node)
     work.fold()
     work.slice_constants()
+    for fill in traced.fills:
+        put_back(work, fill)
     smaller = Graph(traced.graph.path, traced.graph.model, work.nodes, work.constants, {})
     return make_graph(to_model(smaller), traced.graph.path), work.kept
 
 
-class _Removal:
+class Removal:
     """The graph being made: copies of the nodes, and constants some of which are new."""
 
     def __init__(self, traced: Traced, findings: Findings) -> None:
@@ -47,6 +50,7 @@ class _Removal:
         self.kept: Kept = {}
         self._users = traced.graph.users()
         self._made: set[str] = set()
+        self._added: set[str] = set()
 
     def shape(self, name: str) -> list[int]:
         """Return the shape a tensor will have."""
@@ -81,6 +85,21 @@ class _Removal:
                     value = np.take(value, places, axis=axis)
             if name not in self._made:
                 self.constants[name] = value
+
+    def add_constant(self, base: str, value: Array) -> str:
+        """Store a constant under a name nobody has, near ``base``, and return that."""
+        name = self.free_name(base)
+        self.constants[name] = value
+        return name
+
+    def free_name(self, base: str) -> str:
+        """Return a name nobody has, near ``base``."""
+        name, number = base, 0
+        while name in self.constants or name in self.traced.graph.shapes or name in self._added:
+            number += 1
+            name = f"{base}_{number}"
+        self._added.add(name)
+        return name
 
     def fold(self) -> None:
         """Add to the biases what removed constant channels gave."""
@@ -135,7 +154,7 @@ def _set_attribute(node: onnx.NodeProto, name: str, value: int | list[int]) -> N
     node.attribute.append(helper.make_attribute(name, value))
 
 
-def _group(work: _Removal, node: onnx.NodeProto) -> None:
+def _group(work: Removal, node: onnx.NodeProto) -> None:
     """Correct the number of groups: channels that stay over channels per group that stay."""
     if attribute(node, "group", 1) == 1:
         return
@@ -145,18 +164,18 @@ def _group(work: _Removal, node: onnx.NodeProto) -> None:
     _set_attribute(node, "group", channels // inside)
 
 
-def _shape_setting(work: _Removal, node: onnx.NodeProto) -> None:
+def _shape_setting(work: Removal, node: onnx.NodeProto) -> None:
     """Correct the shape that a Reshape or an Expand is told."""
     if work.shrinks(node.output[0]):
         work.replace_input(node, 1, np.asarray(work.shape(node.output[0]), dtype=np.int64), "shape")
 
 
-def _sizes(work: _Removal, node: onnx.NodeProto) -> None:
+def _sizes(work: Removal, node: onnx.NodeProto) -> None:
     if work.shrinks(node.output[0]) and len(node.input) > 3 and node.input[3]:
         work.replace_input(node, 3, np.asarray(work.shape(node.output[0]), dtype=np.int64), "sizes")
 
 
-def _split(work: _Removal, node: onnx.NodeProto) -> None:
+def _split(work: Removal, node: onnx.NodeProto) -> None:
     if not work.shrinks(node.input[0]):
         return
     along = attribute(node, "axis", 0) % len(work.shape(node.input[0]))
@@ -170,7 +189,7 @@ def _split(work: _Removal, node: onnx.NodeProto) -> None:
     work.replace_input(node, 1, np.asarray(sizes, dtype=np.int64), "split")
 
 
-def _slice(work: _Removal, node: onnx.NodeProto) -> None:
+def _slice(work: Removal, node: onnx.NodeProto) -> None:
     if not work.shrinks(node.input[0]):
         return
     bounds = slice_bounds(node, work.traced.graph.shapes[node.input[0]], work.traced.graph.constants)
@@ -191,7 +210,7 @@ def _slice(work: _Removal, node: onnx.NodeProto) -> None:
         work.replace_input(node, place + 1, np.asarray(values, dtype=np.int64), name)
 
 
-def _gather(work: _Removal, node: onnx.NodeProto) -> None:
+def _gather(work: Removal, node: onnx.NodeProto) -> None:
     axes = work.traced.axes[node.input[0]]
     axis = attribute(node, "axis", 0) % len(axes)
     places = work.findings.kept(axes[axis])
@@ -202,7 +221,7 @@ def _gather(work: _Removal, node: onnx.NodeProto) -> None:
     work.replace_input(node, 1, np.searchsorted(places, staying).astype(np.int64), "indices")
 
 
-_CORRECTIONS: dict[str, Callable[[_Removal, onnx.NodeProto], None]] = {
+_CORRECTIONS: dict[str, Callable[[Removal, onnx.NodeProto], None]] = {
     "Conv": _group,
     "ConvTranspose": _group,
     "Reshape": _shape_setting,

@@ -37,6 +37,20 @@ class Reader:
 
 
 @dataclass(frozen=True)
+class Fill:
+    """A node that counts the indices of some axes of its data: what goes there must be zero, and be put back as zeros.
+
+    ``axes`` are those axes and ``cut`` says whether the result has them too, to be cut again; ``vectors`` are constant
+    operands along the last of them (scale and shift), by their place among the node's inputs.
+    """
+
+    node: onnx.NodeProto
+    axes: tuple[int, ...]
+    cut: bool
+    vectors: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Choices:
     """Where an operator can shrink in two ways that exclude each other, which of them is followed.
 
@@ -60,6 +74,7 @@ class Traced:
     labels: Labels
     axes: dict[str, Axes]
     readers: list[Reader]
+    fills: list[Fill]
     without_rule: list[str]
     chosen: set[str]
 
@@ -73,6 +88,7 @@ class Tracer:
     labels: Labels = field(default_factory=Labels)
     layouts: dict[str, Axes] = field(default_factory=dict)
     readers: list[Reader] = field(default_factory=list)
+    fills: list[Fill] = field(default_factory=list)
     without_rule: list[str] = field(default_factory=list)
     chosen: set[str] = field(default_factory=set)
 
@@ -114,6 +130,11 @@ class Tracer:
             if name in self.graph.shapes:
                 self.pin(name, reason)
 
+    def reads(self, node: onnx.NodeProto, axes: list[int]) -> None:
+        """Record that every element along these axes of a node's data counts, unless it is zero."""
+        data = node.input[0]
+        self.readers.extend(Reader(node, data, axis, data, axis, None, axis) for axis in axes)
+
     def pin_rest(self, node: onnx.NodeProto, after: int) -> None:
         """Keep the operands from number ``after`` on: settings, not data."""
         for name in node.input[after:]:
@@ -150,7 +171,9 @@ def trace(graph: Graph, choices: Choices) -> Traced:
             rule(tracer, node)
     for value in graph.outputs:
         tracer.pin(value.name, "the network's output")
-    return Traced(graph, tracer.labels, tracer.layouts, tracer.readers, tracer.without_rule, tracer.chosen)
+    return Traced(
+        graph, tracer.labels, tracer.layouts, tracer.readers, tracer.fills, tracer.without_rule, tracer.chosen
+    )
 
 
 def arange(count: int) -> Indices:

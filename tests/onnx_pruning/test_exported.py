@@ -17,6 +17,7 @@ from edgeprune.onnx_pruning import compact_onnx
 from edgeprune.pruning import prune
 from edgeprune.recipe import Prune
 from tests.pruning import pruning_networks as zoo
+from tests.pruning.test_random_graphs import Graph
 
 DIGIT = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(1))
 IMAGE = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -51,3 +52,23 @@ def test_an_exported_masked_network_becomes_as_small_as_in_torch(
     plan = compact_onnx(tmp_path / "masked.onnx", tmp_path / "small.onnx")
     assert weights(tmp_path / "small.onnx") == weights(tmp_path / "expected.onnx")
     assert plan.macs == (result.plan.macs_before, result.plan.macs_after)
+
+
+STRUCTURES = [
+    *("LayerNormed", "RmsNormed", "GroupNormed", "InstanceNormed", "SpaceGate", "Glu", "Pixels", "Direct"),
+    *("Attention", "Windows"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", STRUCTURES)
+def test_structures_of_transformers_and_gates_become_as_small_too(kind: str, tmp_path: Path) -> None:
+    example = torch.randn(1, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    network = zoo.randomised(Graph([kind], skip=False, flat=False), dtype=torch.float32)
+    result = prune(network, (example,), Prune(amount=0.5))
+    export_onnx(result.masked, example, tmp_path / "masked.onnx")
+    export_onnx(result.compact, example, tmp_path / "expected.onnx")
+    plan = compact_onnx(tmp_path / "masked.onnx", tmp_path / "small.onnx")
+    assert weights(tmp_path / "small.onnx") == weights(tmp_path / "expected.onnx")
+    assert plan.notes == ()
+    assert all(found.relative_error < 1e-5 for found in plan.parity)

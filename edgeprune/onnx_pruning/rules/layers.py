@@ -6,8 +6,7 @@ import numpy as np
 import onnx
 
 from edgeprune.onnx_pruning.labels import Indices
-from edgeprune.onnx_pruning.rules.elementwise import joined
-from edgeprune.onnx_pruning.tracer import Axes, Reader, Rule, Tracer, attribute
+from edgeprune.onnx_pruning.tracer import Axes, Fill, Reader, Rule, Tracer, attribute
 
 
 def _convolution(tracer: Tracer, node: onnx.NodeProto) -> None:
@@ -124,18 +123,49 @@ def _channel_normalisation(tracer: Tracer, node: onnx.NodeProto) -> None:
         tracer.labels.join(tracer.axes(name)[0], data[1])
     tracer.give(node.output[0], data)
     if node.op_type == "InstanceNormalization":
-        tracer.pin(node.input[0], "normalised over space", list(range(2, len(data))))
+        space = list(range(2, len(data)))
+        tracer.reads(node, space)
+        tracer.fills.append(Fill(node, tuple(space), cut=True))
 
 
 def _layer_normalisation(tracer: Tracer, node: onnx.NodeProto) -> None:
+    """Statistics count every feature; scale and shift have the last axis, or all that are normalised."""
     data = tracer.axes(node.input[0])
-    first = attribute(node, "axis", -1) % len(data)
-    tracer.pin(node.input[0], "normalised over this axis", list(range(first, len(data))))
-    tracer.give(node.output[0], joined(tracer, list(node.input[:1]), tracer.shape(node.input[0])))
-    tracer.pin_rest(node, 1)
+    over = list(range(attribute(node, "axis", -1) % len(data), len(data)))
+    vectors = [place for place, name in enumerate(node.input) if place and name]
+    plain = all(len(tracer.shape(node.input[place])) == 1 for place in vectors) and len(over) == 1
+    if plain and all(tracer.constant(node.input[place]) is not None for place in vectors):
+        for place in vectors:
+            tracer.labels.join(tracer.axes(node.input[place])[0], data[-1])
+        tracer.reads(node, over)
+        tracer.fills.append(Fill(node, tuple(over), cut=True, vectors=tuple(vectors)))
+    else:
+        tracer.pin(node.input[0], "normalised over this axis", over)
+        tracer.pin_rest(node, 1)
+    tracer.give(node.output[0], list(data))
     for name in node.output[1:]:
         if name:
             tracer.pin(name, "a statistic")
+
+
+def _einsum(tracer: Tracer, node: onnx.NodeProto) -> None:
+    """A letter is an axis: equal letters meet, and one that is not in the result is summed over."""
+    equation = next(entry.s for entry in node.attribute if entry.name == "equation").decode().replace(" ", "")
+    inputs, arrow, output = equation.partition("->")
+    terms = inputs.split(",")
+    if not arrow or "." in equation or len(terms) > 2 or any(len(set(term)) != len(term) for term in terms):
+        tracer.pin_node(node, f"einsum {equation}")
+        return
+    letters: dict[str, Indices] = {}
+    for name, term in zip(node.input, terms, strict=True):
+        for letter, labels in zip(term, tracer.axes(name), strict=True):
+            tracer.labels.join(letters.setdefault(letter, labels), labels)
+    for letter in letters:
+        if letter not in output:
+            found = [(name, term.index(letter)) for name, term in zip(node.input, terms, strict=True) if letter in term]
+            (left, one), (right, other) = found[0], found[-1]
+            tracer.readers.append(Reader(node, left, one, right, other, None, 0))
+    tracer.give(node.output[0], [letters[letter] for letter in output])
 
 
 LAYER_RULES: dict[str, Rule] = {
@@ -146,4 +176,6 @@ LAYER_RULES: dict[str, Rule] = {
     "BatchNormalization": _channel_normalisation,
     "InstanceNormalization": _channel_normalisation,
     "LayerNormalization": _layer_normalisation,
+    "RMSNormalization": _layer_normalisation,
+    "Einsum": _einsum,
 }

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 import onnx
 
-from edgeprune.onnx_pruning.labels import Indices
+from edgeprune.onnx_pruning.labels import Indices, Labels
 from edgeprune.onnx_pruning.runtime import Array
 from edgeprune.onnx_pruning.tracer import Axes, Rule, Tracer, attribute, attribute_list
 
@@ -25,11 +25,9 @@ def _reshape(tracer: Tracer, node: onnx.NodeProto) -> None:
         elif len(ins) == 1:
             made.update(zip(outs, _cut(tracer, data[ins[0]], [after[axis] for axis in outs]), strict=True))
         else:
-            for axis in ins:
-                tracer.labels.pin(data[axis], "reshaped across several axes")
-            for axis in outs:
-                made[axis] = tracer.labels.fresh(after[axis])
-                tracer.labels.pin(made[axis], "reshaped across several axes")
+            whole = _merged(tracer, [data[axis] for axis in ins])
+            extents = [after[axis] for axis in outs]
+            made.update(zip(outs, _cut_along(tracer, whole, extents, _finest(whole, extents)), strict=True))
     tracer.give(result, [made.get(axis, tracer.labels.fresh(1)) for axis in range(len(after))])
     tracer.pin_rest(node, 1)
 
@@ -79,7 +77,22 @@ def _merged(tracer: Tracer, factors: list[Indices]) -> Indices:
 
 def _cut(tracer: Tracer, whole: Indices, extents: list[int]) -> list[Indices]:
     """Follow one factor and keep the others."""
-    chosen = _factor(tracer, extents, list(range(len(extents))))
+    return _cut_along(tracer, whole, extents, _factor(tracer, extents, list(range(len(extents)))))
+
+
+def _finest(whole: Indices, extents: list[int]) -> int:
+    """Choose the factor along which the labels of a merged axis fall into the most sets."""
+    _, labels = np.unique(whole, return_inverse=True)
+    sets = []
+    for factor in range(len(extents)):
+        joined = Labels()
+        own, place = joined.fresh(int(labels.max()) + 1), joined.fresh(extents[factor])
+        joined.join(own[labels], place[_coordinate(extents, factor)])
+        sets.append(len(np.unique(joined.roots())))
+    return int(np.argmax(sets))
+
+
+def _cut_along(tracer: Tracer, whole: Indices, extents: list[int], chosen: int) -> list[Indices]:
     coordinate = _coordinate(extents, chosen)
     representatives = whole[[int(np.flatnonzero(coordinate == place)[0]) for place in range(extents[chosen])]]
     tracer.labels.join(whole, representatives[coordinate])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
+import numpy as np
 import onnx
 
-from edgeprune.onnx_pruning.tracer import Rule, Tracer, attribute, attribute_list
+from edgeprune.onnx_pruning.tracer import Fill, Rule, Tracer, attribute, attribute_list
 
 
 def _changes(tracer: Tracer, node: onnx.NodeProto, worked: list[int], reason: str) -> None:
@@ -49,7 +51,9 @@ def _reduce(tracer: Tracer, node: onnx.NodeProto) -> None:
     if axes is None:
         tracer.pin_node(node, "a reduction over computed axes")
         return
-    tracer.pin(node.input[0], f"summed up by {node.op_type}", axes)
+    tracer.reads(node, axes)
+    if node.op_type not in _ZERO_IS_NEUTRAL:
+        tracer.fills.append(Fill(node, tuple(axes), cut=False))
     if attribute(node, "keepdims", 1):
         result = [tracer.labels.fresh(1) if axis in axes else data[axis] for axis in range(len(data))]
     else:
@@ -68,6 +72,34 @@ def _softmax(tracer: Tracer, node: onnx.NodeProto) -> None:
     tracer.give(node.output[0], tracer.axes(node.input[0]))
 
 
+def _padded(tracer: Tracer, node: onnx.NodeProto) -> None:
+    """Padding of space, or by constant channels, which stay."""
+    before, after = tracer.shape(node.input[0]), tracer.shape(node.output[0])
+    amounts = pads_of(node, tracer.graph.constants)
+    mode = next((entry.s for entry in node.attribute if entry.name == "mode"), b"constant")
+    if amounts is None or len(amounts) != 2 * len(before) or min(amounts) < 0 or mode != b"constant":
+        _resized(tracer, node, "padded")
+        return
+    result = list(tracer.axes(node.input[0]))
+    for axis in [axis for axis, (one, other) in enumerate(zip(before, after, strict=True)) if one != other]:
+        ends = [tracer.labels.fresh(amounts[axis]), tracer.labels.fresh(amounts[axis + len(before)])]
+        for labels in ends:
+            tracer.labels.pin(labels, "padded")
+        result[axis] = np.concatenate([ends[0], result[axis], ends[1]])
+    tracer.give(node.output[0], result)
+    tracer.pin_rest(node, 1)
+
+
+def pads_of(node: onnx.NodeProto, constants: Mapping[str, object]) -> list[int] | None:
+    """Return what a Pad puts before and behind every axis, ``None`` where it is computed or only for some."""
+    if len(node.input) < 2:
+        return attribute_list(node, "pads")
+    value = constants.get(node.input[1])
+    if value is None or (len(node.input) > 3 and node.input[3]):
+        return None
+    return [int(amount) for amount in value]  # type: ignore[attr-defined]
+
+
 def _resized(tracer: Tracer, node: onnx.NodeProto, reason: str) -> None:
     """Padding and resizing of space: batch and channels are left alone."""
     before, after = tracer.shape(node.input[0]), tracer.shape(node.output[0])
@@ -78,13 +110,14 @@ def _resized(tracer: Tracer, node: onnx.NodeProto, reason: str) -> None:
     _changes(tracer, node, sorted(worked | set(range(2, len(before)))), reason)
 
 
+_ZERO_IS_NEUTRAL = ("ReduceSum", "ReduceL1", "ReduceL2", "ReduceSumSquare")
 _REDUCTIONS = "ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSumExp"
 
 SPACE_RULES: dict[str, Rule] = {
     **dict.fromkeys(("MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool"), _pool),
     **dict.fromkeys(_REDUCTIONS.split(), _reduce),
     **dict.fromkeys(("Softmax", "LogSoftmax"), _softmax),
-    "Pad": partial(_resized, reason="padded"),
+    "Pad": _padded,
     "Resize": partial(_resized, reason="resized"),
     "Upsample": partial(_resized, reason="resized"),
 }
