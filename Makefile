@@ -15,7 +15,8 @@ test: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --durations=15
+	@# A process per core, each with whole files, so that what a file sets up is made once.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --durations=15
 
 install: $(VENV)/.installed
 
