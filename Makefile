@@ -16,7 +16,8 @@ test: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@# A process per core, each with whole files, so that what a file sets up is made once.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --dist loadfile --durations=15
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not alone" -n logical --dist loadfile --durations=15
+	$(BIN)/python -m pytest -m alone
 
 install: $(VENV)/.installed
 

@@ -37,6 +37,7 @@ def test_the_list_of_verbs_is_in_the_order_of_the_pipeline(capsys: pytest.Captur
     assert places == sorted(places)
 
 
+@pytest.mark.alone
 def test_help_comes_in_under_a_third_of_a_second() -> None:
     def seconds() -> float:
         started = time.perf_counter()

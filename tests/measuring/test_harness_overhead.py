@@ -13,6 +13,7 @@ TOOL = Path(__file__).parents[2] / "tools" / "harness_overhead.py"
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_under_one_percent_of_a_network_of_50_us() -> None:
     done = subprocess.run([sys.executable, TOOL, "--rounds", "600"], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
