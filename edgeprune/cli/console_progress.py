@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
+from edgeprune.cli.terminal import plain_console
 from edgeprune.progress import Progress
 
 
@@ -56,18 +56,18 @@ class _LiveProgress:
             self._bars.update(self._task, advance=1, message=message)
 
     def note(self, message: str) -> None:
-        self._bars.console.print(message, highlight=False, markup=False)
+        self._bars.console.print(message, highlight=False)
 
 
 @contextmanager
 def console_progress() -> Iterator[Progress]:
     """Yield a progress that suits standard error: bars on a terminal, lines in a file or a pipe."""
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     if not console.is_terminal:
         yield _PlainProgress()
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -27,4 +27,4 @@ def print_plan(plan: dict[str, Any]) -> None:
         ratio = f" ({before / after:.1f}x fewer)" if after else ""
         console.print(f"{unit}: {before:,} -> {after:,}{ratio}", highlight=False)
     for note in plan["notes"]:
-        console.print(note, highlight=False, markup=False)
+        console.print(note, highlight=False)
