@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.measuring.board_files import lay_out
+
 pytestmark = pytest.mark.slow
 Link = Callable[..., Path]
 
@@ -25,12 +27,6 @@ def result(artifact: Path, *options: str) -> dict[str, Any]:
     assert (done.returncode, done.stderr) == (0, "")
     document: dict[str, Any] = json.loads(done.stdout)
     return document
-
-
-def lay_out(root: Path, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
 
 
 def cores_of_this_process() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,16 +12,11 @@ from edgeprune.measuring.bench_run import BenchRun, read_bench_run
 from edgeprune.measuring.statistics import summarise
 from edgeprune.measuring.transport import Completed
 from edgeprune.measuring.verdicts import judge
+from tests.measuring.board_files import answer, lay_out, make_asked
 
 pytestmark = pytest.mark.slow
 Link = Callable[..., Path]
 CPU = "sys/devices/system/cpu"
-
-
-def lay_out(root: Path, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
 
 
 def healthy(root: Path) -> None:
@@ -45,19 +39,24 @@ def healthy(root: Path) -> None:
             "sys/class/thermal/thermal_zone0/temp": "45000\n",
             "sys/class/thermal/cooling_device0/type": "thermal-cpufreq-0\n",
             "sys/class/thermal/cooling_device0/cur_state": "0\n",
-            "sys/class/thermal/cooling_device0/max_state": "5\n",
         },
     )
 
 
 def run_board(artifact: Path, root: Path, changes: dict[str, str]) -> list[str]:
-    """Run for half a second, change the board's files meanwhile, and return the verdicts about the board."""
-    argv = [artifact / "tiny-bench", "--samples", "100", "--seconds", "0.5", "--sysroot", root]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(0.25)
+    """Run, change the board's files after their first reading and before the second; return the verdicts about it."""
+    first_read, last_read = root / CPU / "online", root / "sys/class/thermal/cooling_device0/max_state"
+    make_asked(first_read)
+    make_asked(last_read)
+    argv = [artifact / "tiny-bench", "--samples", "100", "--seconds", "0.1", "--sysroot", root]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    answer(first_read, "0-63\n", process)
+    answer(last_read, "5\n", process)
     lay_out(root, changes)
-    output, errors = process.communicate(timeout=30)
-    run = read_bench_run(Completed(process.returncode, output, errors), "tiny on a simulated board")
+    answer(first_read, "0-63\n", process)
+    answer(last_read, "5\n", process)
+    output, errors = process.communicate(timeout=60)
+    run = read_bench_run(Completed(process.returncode, output.encode(), errors), "tiny on a simulated board")
     return [name for name in verdicts(run) if name not in ("noisy", "drifting", "bimodal", "paused")]
 
 
