@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ def script(path: Path, text: str) -> Path:
     return path
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 30) -> bool:
     """Whether the condition comes true in time: a board tidies up on its own once a connection broke."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -31,3 +32,8 @@ def running(word: str) -> bool:
         if process.info["status"] != psutil.STATUS_ZOMBIE and word in (process.info["cmdline"] or ()):
             return True
     return False
+
+
+def once_running(word: str, action: Callable[[], object]) -> None:
+    """Do something, in the background, as soon as a process has ``word`` among its arguments."""
+    threading.Thread(target=lambda: eventually(lambda: running(word)) and action(), daemon=True).start()

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from edgeprune.measuring.adb_transport import AdbTransport
 from edgeprune.measuring.transport import BoardLost, Completed
 from edgeprune.target import Address
 from tests.boards.adbd import Adbd
-from tests.boards.programs import eventually, running, script
+from tests.boards.programs import eventually, once_running, running, script
 from tests.boards.sshd import free_port
 
 pytestmark = pytest.mark.slow
@@ -92,7 +91,7 @@ def test_a_program_runs_in_a_directory_that_is_gone_afterwards(phone: Adbd, tmp_
 def test_a_phone_that_vanishes_is_said_and_can_be_used_again(phone: Adbd, tmp_path: Path) -> None:
     with AdbTransport(address(phone, tmp_path)) as board:
         directory = Path(board.place("x")).parent
-        threading.Timer(0.5, phone.unplug).start()
+        once_running("7575.5", phone.unplug)
         with pytest.raises(BoardLost, match=f"board adb://{phone.serial}: lost while sleep ran: "):
             board.run(["sleep", "7575.5"], timeout=30)
     assert eventually(lambda: not running("7575.5"))  # neither it nor the shell that watches over it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from edgeprune.measuring.many_boards import measure_on_boards
 from edgeprune.measuring.transport import BoardLost
 from edgeprune.recipe import Measure
 from edgeprune.target import find_target
+from tests.boards.programs import once_running
 from tests.boards.sshd import Sshd
 from tools.rpc_fleet import Fleet
 
@@ -53,7 +53,7 @@ def test_an_artifact_for_another_cpu_is_told_from_a_bad_one(link: Link, sshd: Ss
 
 def test_a_measurement_goes_on_after_its_board_came_back(link: Link, sshd: Sshd) -> None:
     long = link("host", "WORK=100000")
-    threading.Timer(1.5, sshd.kill).start()
+    once_running("400000", sshd.kill)
     with pytest.raises(BoardLost, match="board ssh://board: lost while tiny-bench ran"):
         measure(long, find_target("host@ssh://board"), Measure(warmup=5, samples=400_000))
     sshd.start()

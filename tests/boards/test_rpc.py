@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from edgeprune.measuring.rpc import RpcTransport, launcher_for, request_board
 from edgeprune.measuring.rpc.tracker import Count, count_boards
 from edgeprune.measuring.transport import BoardLost, Completed
 from edgeprune.target import Address, find_target
-from tests.boards.programs import eventually, running, script
+from tests.boards.programs import eventually, once_running, running, script
 from tools.rpc_fleet import Fleet, Served
 
 pytestmark = pytest.mark.slow
@@ -138,7 +137,7 @@ def test_a_server_that_vanishes_is_said(fleet: Fleet, launcher: Path) -> None:
     served = fleet.server()
     board = RpcTransport(address(served), launcher)
     directory = Path(board.place("x")).parent
-    threading.Timer(0.5, served.kill).start()
+    once_running("7777.7", served.kill)
     with pytest.raises(BoardLost, match=f"board {board.board}: lost while "):
         board.run(["sleep", "7777.7"], timeout=30)
     board.close()

@@ -16,7 +16,7 @@ from edgeprune.errors import StageFailure, UserError
 from edgeprune.measuring.ssh_transport import SshTransport
 from edgeprune.measuring.transport import BoardLost, Completed
 from edgeprune.target import Address
-from tests.boards.programs import eventually, running, script
+from tests.boards.programs import eventually, once_running, running, script
 from tests.boards.sshd import Sshd
 
 pytestmark = pytest.mark.slow
@@ -62,7 +62,7 @@ def test_a_program_that_hangs_is_killed_on_the_board(sshd: Sshd) -> None:
 def test_a_board_that_vanishes_is_said_and_can_be_used_again(sshd: Sshd, tmp_path: Path) -> None:
     with SshTransport(BOARD) as board:
         directory = Path(board.place("x")).parent
-        threading.Timer(0.5, sshd.kill).start()
+        once_running("7272.2", sshd.kill)
         with pytest.raises(BoardLost, match="board ssh://board: lost while sleep ran: "):
             board.run(["sleep", "7272.2"], timeout=30)
         with pytest.raises(BoardLost, match="board ssh://board: lost while "):

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,8 +21,9 @@ CODE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from tests.training.test_kill import train
-print("started", flush=True)
+from tests.training.test_kill import die_after_an_epoch, train
+if len(sys.argv) > 4:
+    die_after_an_epoch(Path(sys.argv[2]), float(sys.argv[4]))
 train(Path(sys.argv[2]), Path(sys.argv[3]))
 """
 
@@ -34,34 +36,31 @@ def train(checkpoint: Path, result: Path) -> None:
     save_file(model.state_dict(), result)
 
 
+def die_after_an_epoch(checkpoint: Path, delay: float) -> None:
+    """End this process without a word, ``delay`` seconds after its next epoch: in the middle of whatever it does."""
+    before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+
+    def watch() -> None:
+        while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before:
+            time.sleep(0.001)
+        time.sleep(delay)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 @pytest.mark.slow
 def test_killed_again_and_again_ends_in_the_same_bytes(tmp_path: Path) -> None:
-    """Kill the process at different moments, each time further on, then let one run come through."""
-    wanted = tmp_path / "wanted.safetensors"
-    command = [sys.executable, "-c", CODE, str(ROOT), str(tmp_path / "whole.ckpt"), str(wanted)]
-    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    result = tmp_path / "result.safetensors"
-    checkpoint, kills = tmp_path / "cut.ckpt", 0
-    while not result.exists():
-        last = kills == 4
-        command = [sys.executable, "-c", CODE, str(ROOT), str(checkpoint), str(result)]
-        running = subprocess.Popen(
-            command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        assert running.stdout is not None and running.stdout.readline() == b"started\n"
-        if last:
-            assert running.wait(120) == 0
-        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        # One more epoch, so that the runs get on; then a kill in the middle of whatever it does.
-        while running.poll() is None and (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before):
-            time.sleep(0.001)
-        time.sleep(0.007 * kills)
-        if running.poll() is None:
-            running.send_signal(signal.SIGKILL)
-        kills += running.wait() == -signal.SIGKILL
-        running.stdout.close()
-        assert running.stderr is not None
-        running.stderr.close()
-    assert kills == 4
+    checkpoint, result, wanted = (tmp_path / name for name in ("cut.ckpt", "result", "wanted"))
+    start([tmp_path / "whole.ckpt", wanted], ended=0)
+    for kills in range(4):
+        start([checkpoint, result, 0.007 * kills], ended=-signal.SIGKILL)
+    start([checkpoint, result], ended=0)
     assert result.read_bytes() == wanted.read_bytes()
     assert load_file(result).keys() == make_model().state_dict().keys()
+
+
+def start(words: list[object], ended: int) -> None:
+    command = [sys.executable, "-c", CODE, str(ROOT), *map(str, words)]
+    done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, check=False)
+    assert done.returncode == ended, done.stderr.decode()
