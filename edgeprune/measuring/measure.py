@@ -114,9 +114,9 @@ def _refuse_hidden_emulation(board: Transport, run: BenchRun, target: Target) ->
 def _emulated(
     board: QemuTransport, executable: str, artifact: BenchArtifact, target: Target, settings: Measure, timeout: float
 ) -> Measurement:
-    """One warm-up is enough: it runs the code that runs once, and leaves the modelled caches as the next one will."""
+    """The golden check is the warm-up: it ran the code that runs once, and left the modelled caches as a run does."""
     modelled = board_core(target)
-    options = ["--warmup", "1", "--region", *thread_options(settings)]
+    options = ["--warmup", "0", "--region", *thread_options(settings)]
     counted = board.count([executable, *options], timeout=timeout, modelled=modelled)
     run = read_bench_run(counted.done, f"{artifact.model} ({artifact.variant}) on emulated {target.name}")
     return Measurement(
