@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from peers.contest import REFERENCE, TOLERANCE, Row, Turns, contest
+from peers.contest import REFERENCE, TOLERANCE, Entrant, Row, Turns, contest
 from peers.engine import ENGINES, Refused, read_signature
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def _measure(options: argparse.Namespace, engines: Sequence[str]) -> int:
     for network in options.networks:
         try:
             signature = read_signature(network)
-            rows += contest(network, signature, engines, threads=options.threads, cores=cores, turns=turns, say=_say)
+            entrants = [Entrant(name) for name in engines]
+            rows += contest(network, signature, entrants, threads=options.threads, cores=cores, turns=turns, say=_say)
         except (Refused, OSError) as refusal:
             sys.exit(f"{network}: {refusal}")
     _write(options.json, _document(rows, options.threads, turns))
@@ -76,7 +77,8 @@ def _emulate(options: argparse.Namespace, engines: Sequence[str]) -> int:
     rows: list[EmulatedRow] = []
     for network in options.networks:
         try:
-            rows += count_engines(network, read_signature(network), engines, cpu=options.emulated, say=_say)
+            entrants = [Entrant(name) for name in engines]
+            rows += count_engines(network, read_signature(network), entrants, cpu=options.emulated, say=_say)
         except (Refused, OSError) as refusal:
             sys.exit(f"{network}: {refusal}")
     document = {"format": FORMAT, "emulated_cpu": options.emulated, "board": BOARDS[options.emulated], "threads": 1}
@@ -93,7 +95,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, required=True, help="write every figure here")
     parser.add_argument("--threads", type=int, default=1, help="threads of every engine [1]")
     parser.add_argument("--engines", default=",".join(ENGINES), help="engines beside onnxruntime [all]")
-    parser.add_argument("--emulated", choices=("cortex-a53", "cortex-a72", "cortex-a76"), help="count on this core")
+    parser.add_argument(
+        "--emulated", choices=("cortex-a7", "cortex-a53", "cortex-a72", "cortex-a76"), help="count on this core"
+    )
     parser.add_argument("--quick", action="store_true", help="few rounds: to see that all engines run")
     return parser.parse_args()
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from peers.contest import Row, Turns, _largest_error, contest, seeded_inputs
+from peers.contest import Entrant, Row, Turns, _largest_error, contest, seeded_inputs
 from peers.engine import ENGINES, Refused, Signature, read_signature
 from peers.process import EngineProcess
 
@@ -70,7 +70,7 @@ def test_onnx_runtime_is_measured_and_what_is_not_installed_is_listed(tmp_path: 
     rows = contest(
         network,
         read_signature(network),
-        engines,
+        [Entrant(name) for name in engines],
         threads=1,
         cores=sorted(os.sched_getaffinity(0))[:1],
         turns=Turns(rounds=3, seconds=0.001, most=10),
@@ -90,6 +90,31 @@ def test_onnx_runtime_is_measured_and_what_is_not_installed_is_listed(tmp_path: 
 
 def _installed(engine: str) -> bool:
     return importlib.util.find_spec({"mnn": "MNN", "ncnn": "ncnn"}[engine]) is not None
+
+
+@pytest.mark.slow
+def test_a_network_converted_before_enters_under_another_name(tmp_path: Path) -> None:
+    network = lenet5(tmp_path / "lenet5.onnx", first=4, second=8, hidden=16)
+    cores = sorted(os.sched_getaffinity(0))[:1]
+    with EngineProcess("onnxruntime", network, 1, cores) as process:
+        prepared = process.prepare(tmp_path)
+    assert prepared == network.resolve()
+    rows = contest(
+        network,
+        read_signature(network),
+        [Entrant("onnxruntime"), Entrant("again", "onnxruntime", prepared), Entrant("lost", "onnxruntime", tmp_path)],
+        threads=1,
+        cores=cores,
+        turns=Turns(rounds=3, seconds=0.001, most=10),
+        say=lambda line: None,
+    )
+    assert [(row.engine, row.provenance) for row in rows] == [
+        ("onnxruntime", "measured"),
+        ("again", "measured"),
+        ("lost", "not run"),
+    ]
+    assert (rows[0].version, rows[1].relative_error) == (rows[1].version, 0.0)
+    assert [len(row.round_p50_us) for row in rows] == [3, 3, 0]
 
 
 @pytest.mark.slow

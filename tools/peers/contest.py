@@ -36,10 +36,28 @@ class Turns:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One engine on one network. Times in microseconds; "not run" has the ``reason`` instead of figures.
+class Entrant:
+    """What takes part under ``name``: an engine, by its module's name (``engine``, the same unless it enters twice).
 
-    ``ratio`` is the median over the rounds of this engine's median over the fastest one's, with its interval.
+    ``prepared`` is what the engine reads where the network was converted before.
+    """
+
+    name: str
+    engine: str = ""
+    prepared: Path | None = None
+
+    @property
+    def module(self) -> str:
+        """Return the engine's name."""
+        return self.engine or self.name
+
+
+@dataclass(frozen=True)
+class Row:
+    """One entrant on one network. Times in microseconds; "not run" has the ``reason`` instead of figures.
+
+    ``ratio`` is the median over the rounds of this engine's median over the fastest one's, with its interval;
+    ``round_p50_us`` are the medians of the rounds, in order, for other ratios.
     """
 
     network: str
@@ -53,6 +71,7 @@ class Row:
     p50_interval_us: Interval | None = None
     ratio: float | None = None
     ratio_interval: Interval | None = None
+    round_p50_us: tuple[float, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, nested, as JSON-able values."""
@@ -70,14 +89,14 @@ def seeded_inputs(signature: Signature) -> list[Tensor]:
 def contest(
     network: Path,
     signature: Signature,
-    engines: Sequence[str],
+    entrants: Sequence[Entrant],
     *,
     threads: int,
     cores: Sequence[int],
     turns: Turns,
     say: Callable[[str], None],
 ) -> list[Row]:
-    """Return a row per engine; the reference comes first, as the others' outputs are compared with its own.
+    """Return a row per entrant; the reference comes first, as the others' outputs are compared with its own.
 
     Raises:
         Refused: the reference itself cannot take the network.
@@ -87,10 +106,11 @@ def contest(
     with ExitStack() as stack:
         running: dict[str, EngineProcess] = {}
         expected: list[Tensor] = []
-        for name in sorted(engines, key=lambda name: name != REFERENCE):
-            process = stack.enter_context(EngineProcess(name, network, threads, cores))
+        for entrant in sorted(entrants, key=lambda entrant: entrant.name != REFERENCE):
+            name = entrant.name
+            process = stack.enter_context(EngineProcess(entrant.module, network, threads, cores))
             try:
-                version = process.load()
+                version = process.load(entrant.prepared)
                 outputs = process.infer(inputs)
                 error = _largest_error(expected or outputs, outputs, name)
             except (Refused, ParityError) as refusal:
@@ -105,7 +125,7 @@ def contest(
             say(f"{network.name}: {name} {version}: outputs agree ({error:.1e})")
         taken = _take_turns(running, turns)
     timed = _with_figures(rows, taken)
-    return [timed[name] for name in engines]
+    return [timed[entrant.name] for entrant in entrants]
 
 
 def _largest_error(expected: Sequence[Tensor], outputs: Sequence[Tensor], name: str) -> float:
@@ -144,6 +164,7 @@ def _with_figures(rows: dict[str, Row], taken: dict[str, list[NDArray[np.int64]]
                 "p50_interval_us": Interval(interval.low / 1000, interval.high / 1000, interval.confidence),
                 "ratio": float(np.median(ratios)),
                 "ratio_interval": ratio_interval(ratios, seed=0),
+                "round_p50_us": tuple(round(float(value) / 1000, 4) for value in medians[name]),
             }
         )
     return found

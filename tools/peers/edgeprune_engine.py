@@ -31,7 +31,7 @@ class _Artifact:
         self._outputs = [np.zeros(shape, dtype=np.float32) for _, shape in signature.outputs]
         self._inputs: list[Tensor] = []
         self._arguments: list[ctypes.c_void_p] = []
-        self.version = "default schedules" if not any(kernel["tuned"] for kernel in manifest["kernels"]) else "tuned"
+        self.version = schedules_of(directory)
 
     def set_inputs(self, inputs: Sequence[Tensor]) -> None:
         self._inputs = [np.ascontiguousarray(value) for value in inputs]
@@ -51,6 +51,13 @@ class _Artifact:
 def prepare(network: Path, signature: Signature, threads: int, scratch: Path) -> Path:
     """Return the directory of an artifact for this machine."""
     return build(network, "host", threads, scratch / "artifact")
+
+
+def schedules_of(directory: Path) -> str:
+    """Return in words how many kernels of the artifact have a tuned schedule."""
+    kernels = json.loads((directory / "manifest.json").read_text())["kernels"]
+    tuned = sum(kernel["tuned"] for kernel in kernels)
+    return f"{tuned} of {len(kernels)} kernels tuned" if tuned else "default schedules"
 
 
 def build(network: Path, target: str, threads: int, out: Path) -> Path:

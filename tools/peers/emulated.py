@@ -1,4 +1,4 @@
-"""Other engines on an emulated 64-bit ARM core: the instructions and estimated cycles of one inference."""
+"""Other engines on an emulated ARM core: the instructions and estimated cycles of one inference."""
 
 from __future__ import annotations
 
@@ -21,16 +21,13 @@ from edgeprune.parity import compare
 from edgeprune.recipe import Measure
 from edgeprune.target import Target, find_target
 from peers.arm_python import ArmPython, fetch_arm_python
-from peers.contest import REFERENCE, TOLERANCE, seeded_inputs
-from peers.edgeprune_engine import build
+from peers.contest import REFERENCE, TOLERANCE, Entrant, seeded_inputs
+from peers.edgeprune_engine import build, schedules_of
 from peers.engine import ENGINES, Refused, Signature, Tensor
 from peers.process import THREAD_LIMITS
 
-BOARDS = {"cortex-a53": "rpi3", "cortex-a72": "rpi4", "cortex-a76": "rpi5"}
+BOARDS = {"cortex-a7": "rpi2", "cortex-a53": "rpi3", "cortex-a72": "rpi4", "cortex-a76": "rpi5"}
 """The cores that can be emulated, and the board whose caches the cycle model has."""
-
-EMULATED = ("edgeprune", "onnxruntime", "mnn", "ncnn")
-"""The engines with wheels that run under the emulator; edgeprune's is its own executable."""
 
 _PATIENCE_S = 1800
 
@@ -69,12 +66,12 @@ class _Board:
 def count_engines(
     network: Path,
     signature: Signature,
-    engines: Sequence[str],
+    entrants: Sequence[Entrant],
     *,
     cpu: str,
     say: Callable[[str], None],
 ) -> list[EmulatedRow]:
-    """Return a row per engine; outputs are held against ONNX Runtime's on this machine.
+    """Return a row per entrant; outputs are held against ONNX Runtime's on this machine.
 
     Raises:
         Refused: there is no emulator, no plugin, or no Python for it.
@@ -83,16 +80,14 @@ def count_engines(
     inputs = seeded_inputs(signature)
     expected = _reference(network, signature, inputs)
     rows = []
-    for name in engines:
+    for entrant in entrants:
         with tempfile.TemporaryDirectory(prefix="peers-") as scratch:
-            run = _artifact if name == "edgeprune" else _engine
+            run = _artifact if entrant.module == "edgeprune" else _engine
             try:
-                if name not in EMULATED:
-                    raise Refused(f"not run under the emulator: of the engines, {', '.join(EMULATED)} are")
-                row = run(name, network, signature, inputs, expected, board, Path(scratch))
+                row = run(entrant, network, signature, inputs, expected, board, Path(scratch))
             except (Refused, EdgepruneError, subprocess.TimeoutExpired) as refusal:
-                row = EmulatedRow(network.stem, name, "not run", reason=str(refusal))
-        say(f"{network.name}: {name}: {row.reason or f'{row.instructions:,} instructions'}")
+                row = EmulatedRow(network.stem, entrant.name, "not run", reason=str(refusal))
+        say(f"{network.name}: {entrant.name}: {row.reason or f'{row.instructions:,} instructions'}")
         rows.append(row)
     return rows
 
@@ -100,7 +95,8 @@ def count_engines(
 def _open_board(cpu: str) -> _Board:
     target = find_target(BOARDS[cpu])
     core = board_core(target)
-    qemu = find_qemu("qemu-aarch64", cpu=cpu)
+    assert target.emulator is not None
+    qemu = find_qemu(target.emulator.program, cpu=cpu)
     if isinstance(qemu, Unavailable) or isinstance(core, Unavailable):
         missing = qemu if isinstance(qemu, Unavailable) else core
         assert isinstance(missing, Unavailable)
@@ -108,7 +104,7 @@ def _open_board(cpu: str) -> _Board:
     plugin = build_plugin(qemu)
     if isinstance(plugin, Unavailable):
         raise Refused(f"{plugin.reason}; {plugin.mend}")
-    return _Board(target, core, qemu, plugin, fetch_arm_python())
+    return _Board(target, core, qemu, plugin, fetch_arm_python(target.cpu.isa))
 
 
 def _reference(network: Path, signature: Signature, inputs: Sequence[Tensor]) -> list[Tensor]:
@@ -121,7 +117,7 @@ def _reference(network: Path, signature: Signature, inputs: Sequence[Tensor]) ->
 
 
 def _artifact(
-    name: str,
+    entrant: Entrant,
     network: Path,
     signature: Signature,
     inputs: Sequence[Tensor],
@@ -130,15 +126,16 @@ def _artifact(
     scratch: Path,
 ) -> EmulatedRow:
     """edgeprune's executable checks itself against its golden outputs, which are ONNX Runtime's."""
-    found = measure(build(network, board.target.name, 1, scratch / "artifact"), board.target, Measure())
+    built = entrant.prepared or build(network, board.target.name, 1, scratch / "artifact")
+    found = measure(built, board.target, Measure())
     if isinstance(found, NotRun) or found.instructions is None:
         raise Refused("the emulator counts nothing here")
     cycles = asdict(found.cycles_estimated) if found.cycles_estimated is not None else None
     return EmulatedRow(
         network=network.stem,
-        engine=name,
+        engine=entrant.name,
         provenance="emulated",
-        version="default schedules",
+        version=schedules_of(built),
         relative_error=found.check.max_relative_error,
         instructions=found.instructions.region,
         mix=dict(found.instructions.mix),
@@ -147,7 +144,7 @@ def _artifact(
 
 
 def _engine(
-    name: str,
+    entrant: Entrant,
     network: Path,
     signature: Signature,
     inputs: Sequence[Tensor],
@@ -156,6 +153,10 @@ def _engine(
     scratch: Path,
 ) -> EmulatedRow:
     """Convert the network here, run it there."""
+    name = entrant.module
+    if name not in board.python.engines:
+        have = ", ".join(board.python.engines)
+        raise Refused(f"not run under the emulator: of the wheels for {board.target.cpu.isa}, {have} are")
     converted = scratch / "converted"
     converted.mkdir()
     prepared = importlib.import_module(ENGINES[name]).prepare(network, signature, 1, converted)
@@ -167,7 +168,7 @@ def _engine(
     counted, cycles = read_count(scratch / "counts.json"), read_cycles(scratch / "counts.json", board.core.core)
     return EmulatedRow(
         network=network.stem,
-        engine=name,
+        engine=entrant.name,
         provenance="emulated",
         version=version,
         relative_error=_largest_error(name, expected, outputs),
@@ -179,20 +180,21 @@ def _engine(
 
 def _run_guest(name: str, prepared: Path, board: _Board, scratch: Path) -> str:
     """Run the guest under the plugin and return the engine's version, its last line."""
-    tools = Path(__file__).parent.parent
+    tools, python = Path(__file__).parent.parent, board.python
     (scratch / "core.table").write_text(board.core.table)
     options = {"out": str(scratch / "counts.json"), "core": str(scratch / "core.table")}
     files = [str(scratch / file) for file in ("signature.json", "inputs.npz", "outputs.npz")]
-    guest = [str(board.python.interpreter), str(tools / "peers" / "guest.py"), name, str(prepared), *files]
+    guest = [str(python.interpreter), str(tools / "peers" / "guest.py"), name, str(prepared), *files]
     emulator = board.target.emulator
     assert emulator is not None
     command = board.qemu.command(guest, cpu=emulator.cpu, plugin=board.plugin, options=options)
-    command[1:1] = ["-L", str(board.python.root)]
-    variables = {"PYTHONPATH": f"{tools}:{board.python.packages}", "PYTHONDONTWRITEBYTECODE": "1"}
+    command[1:1] = ["-L", str(python.root)]
+    variables = {"PYTHONPATH": f"{tools}:{python.python_path}", "PYTHONDONTWRITEBYTECODE": "1"}
     variables["PYTHONHASHSEED"] = "0"  # the order of sets decides how many instructions Python takes
     variables |= dict.fromkeys(THREAD_LIMITS, "1")
-    # QEMU's own libraries lie in LD_LIBRARY_PATH, which the guest must not see.
-    command[1:1] = ["-U", "LD_LIBRARY_PATH", *(part for item in variables.items() for part in ("-E", "=".join(item)))]
+    # In place of QEMU's own, which the guest must not see.
+    variables["LD_LIBRARY_PATH"] = python.library_path
+    command[1:1] = [part for item in variables.items() for part in ("-E", "=".join(item))]
     done = subprocess.run(
         command, env=board.qemu.environment(), capture_output=True, text=True, timeout=_PATIENCE_S, check=False
     )

@@ -6,12 +6,14 @@ is found on PATH or named by $EDGEPRUNE_ONNX2TF, and runs in an environment of i
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,16 +24,14 @@ _PATIENCE_S = 600
 
 class _LiteRt:
     def __init__(self, converted: Path, signature: Signature, threads: int) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._interpreter = Interpreter(str(converted), num_threads=threads)
+        interpreter, self.version = _interpreter()
+        self._interpreter = interpreter(str(converted), num_threads=threads)
         self._interpreter.allocate_tensors()
         self._sources = self._interpreter.get_input_details()
         self._sinks = self._interpreter.get_output_details()
         if len(self._sources) != 1 or len(self._sinks) != 1:
             raise Refused("onnx2tf renames tensors, so that only networks of one input and one output are compared")
         self._shape = signature.outputs[0][1]
-        self.version = version("ai-edge-litert")
 
     def set_inputs(self, inputs: Sequence[Tensor]) -> None:
         """Images become channels-last, as onnx2tf turns them; the transposition is not part of an inference."""
@@ -50,6 +50,16 @@ class _LiteRt:
         if value.ndim == 4 and value.shape != self._shape:
             value = value.transpose(0, 3, 1, 2)
         return [np.array(value, dtype=np.float32)]
+
+
+def _interpreter() -> tuple[Any, str]:
+    """Return the class and the version: of LiteRT, or of its predecessor, the last one published for 32-bit ARM."""
+    try:
+        module = importlib.import_module("ai_edge_litert.interpreter")
+    except ImportError:
+        module = importlib.import_module("tflite_runtime.interpreter")
+        return module.Interpreter, f"tflite-runtime {version('tflite-runtime')}"
+    return module.Interpreter, version("ai-edge-litert")
 
 
 def prepare(network: Path, signature: Signature, threads: int, scratch: Path) -> Path:

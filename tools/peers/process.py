@@ -43,17 +43,22 @@ class EngineProcess:
         os.sched_setaffinity(self._process.pid, cores)
         scratch = Path(self._scratch.name, "engine")
         scratch.mkdir()
-        self._load = {
-            "do": "load",
+        self._named = {
             "engine": engine,
             "network": str(network.resolve()),
             "threads": threads,
             "scratch": str(scratch),
         }
 
-    def load(self) -> str:
-        """Load the network and return the engine's version."""
-        return str(self._ask(self._load)["version"])
+    def prepare(self, directory: Path) -> Path:
+        """Convert the network into the empty ``directory`` and return what `load` takes, now or in another process."""
+        asked = self._named | {"do": "prepare", "scratch": str(directory.resolve())}
+        return Path(self._ask(asked)["prepared"])
+
+    def load(self, prepared: Path | None = None) -> str:
+        """Load the network, converted first unless ``prepared`` is what it became, and return the engine's version."""
+        asked = self._named | {"do": "load", "prepared": None if prepared is None else str(prepared.resolve())}
+        return str(self._ask(asked)["version"])
 
     def infer(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Run one inference and return its outputs."""

@@ -1,8 +1,9 @@
 """The process of one engine: it loads a network and answers requests, one JSON object a line, until its input ends.
 
-Requests: ``{"do": "load", engine, network, threads, scratch}``, ``{"do": "infer", inputs, outputs}`` (names of .npz
-files whose arrays are called 0, 1, ...), ``{"do": "time", warmup, count}``. Answers: ``{"version"}``, ``{}``,
-``{"ns"}``, or ``{"refused"}`` with the reason. What engines print goes to the error stream.
+Requests: ``{"do": "prepare", engine, network, threads, scratch}``, ``{"do": "load", ..., prepared}`` (``null``: prepare
+first), ``{"do": "infer", inputs, outputs}`` (names of .npz files whose arrays are called 0, 1, ...), ``{"do": "time",
+warmup, count}``. Answers: ``{"prepared"}``, ``{"version"}``, ``{}``, ``{"ns"}``, or ``{"refused"}`` with the reason.
+What engines print goes to the error stream.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class _Worker:
         """Do what is asked; a refusal, or any failure of the engine, is an answer too."""
         try:
             match request["do"]:
+                case "prepare":
+                    return {"prepared": str(self._prepare(request))}
                 case "load":
                     return self._load(request)
                 case "infer":
@@ -40,11 +43,16 @@ class _Worker:
         except Exception as error:  # engines raise classes of their own
             return {"refused": f"{type(error).__name__}: {(str(error).splitlines() or ['no message'])[0]}"}
 
-    def _load(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _prepare(self, request: dict[str, Any]) -> Path:
         network = Path(request["network"])
-        self._signature = read_signature(network)
         module = importlib.import_module(ENGINES[request["engine"]])
-        prepared = module.prepare(network, self._signature, request["threads"], Path(request["scratch"]))
+        prepared = module.prepare(network, read_signature(network), request["threads"], Path(request["scratch"]))
+        return Path(prepared)
+
+    def _load(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._signature = read_signature(Path(request["network"]))
+        prepared = Path(request["prepared"]) if request["prepared"] else self._prepare(request)
+        module = importlib.import_module(ENGINES[request["engine"]])
         self._engine = module.load(prepared, self._signature, request["threads"])
         assert self._engine is not None
         return {"version": self._engine.version}

@@ -1,0 +1,1 @@
+"""What tools/bench_tuning.py is made of: networks, parts, rows, goals and the page."""

@@ -1,0 +1,132 @@
+"""Part "emulated": instructions counted and cycles estimated on ARM cores, ours and the other engines'.
+
+Nothing is timed. Cycles come from the models of docs/cycle-model.md; ours are tuned by the same models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from peers.contest import Entrant
+from peers.emulated import BOARDS, EmulatedRow, count_engines
+from peers.engine import read_signature
+
+from tuning_bench.convolutions import Convolution
+from tuning_bench.goals import FMLA_SHARE, Verdict, at_least, at_most, not_measured
+from tuning_bench.host import OURS, TUNED, UNTUNED
+from tuning_bench.networks import Network, network
+from tuning_bench.part import Part
+from tuning_bench.provenance import code_hash, engine_hash, model_hash
+from tuning_bench.workshop import Budget
+
+CORES = ("cortex-a53", "cortex-a7")
+NETWORKS = ("resnet20", "resnet20-odd", "mobilenet-v1-0.25")
+PEERS = ("onnxruntime", "mnn", "ncnn", "litert")
+RIVALS = ("mnn", "ncnn")
+"""Whose cycles ours have to stay below."""
+
+KERNELS = (
+    Convolution("3x3, 16 channels on 32x32", 16, 16, 32),
+    Convolution("3x3, 32 channels on 16x16", 32, 32, 16),
+    Convolution("3x3, 64 channels on 8x8", 64, 64, 8),
+    Convolution("3x3, 13 to 11 channels on 32x32", 13, 11, 32),
+    Convolution("1x1, 64 to 128 channels on 6x6", 64, 128, 6, kernel=1),
+    Convolution("1x1, 128 to 128 channels on 6x6", 128, 128, 6, kernel=1),
+    Convolution("3x3 depthwise, 64 channels on 12x12", 64, 64, 12, depthwise=True),
+)
+"""The kernels that take most of the time in ResNet-20 and MobileNetV1-0.25, each with its bias and rectifier."""
+
+_KERNEL_TRIALS = 32
+
+
+def run(part: Part) -> None:
+    """Make a row for the other engines, one for ours per network and core, and one for the kernels of every core."""
+    for core in CORES:
+        for name in NETWORKS:
+            if name in {wanted.name for wanted in part.networks}:
+                peers = _peers(part, network(name), core)
+                _ours(part, network(name), core, peers)
+        _kernels(part, core)
+
+
+def _peers(part: Part, network: Network, core: str) -> dict[str, dict[str, Any]]:
+    """Their counts depend on no code of ours beyond the plugin's, so that they are made once."""
+    name = f"{network.name} on {core}: other engines"
+    code = "-".join([model_hash(), *(engine_hash(engine) for engine in PEERS)])
+    if part.missing(name, code, {}):
+        path = part.workshop.network(network)
+        entrants = [Entrant(engine) for engine in PEERS]
+        rows = count_engines(path, read_signature(path), entrants, cpu=core, say=part.say)
+        part.put(name, code, {}, {"network": network.name, "core": core, "entrants": [row.as_dict() for row in rows]})
+    row = next(row for row in part.results.of(part.name) if row.name == name)
+    return {entrant["engine"]: entrant for entrant in row.figures["entrants"]}
+
+
+def _ours(part: Part, network: Network, core: str, peers: Mapping[str, dict[str, Any]]) -> None:
+    name, code, settings = f"{network.name} on {core}", f"{code_hash()}-{model_hash()}", asdict(part.budget)
+    if not part.missing(name, code, settings):
+        return
+    path, target = part.workshop.network(network), BOARDS[core]
+    entrants = [Entrant(UNTUNED, "edgeprune", part.workshop.artifact(path, target))]
+    tuning = None
+    if part.budget.trials:
+        tuned = part.workshop.tuned(path, target, part.budget, emulated=True)
+        tuning = tuned.summary
+        entrants.append(Entrant(TUNED, "edgeprune", part.workshop.artifact(path, target, 1, tuned)))
+    rows = count_engines(path, read_signature(path), entrants, cpu=core, say=part.say)
+    found = {row.engine: row.as_dict() for row in rows}
+    figures = {"network": network.name, "core": core, "tuning": tuning, "entrants": list(found.values())}
+    part.put(name, code, settings, figures, [verdict(core, found, peers)])
+
+
+def verdict(core: str, ours: Mapping[str, dict[str, Any]], peers: Mapping[str, dict[str, Any]]) -> Verdict:
+    """Return whether our best cycles are below those of every rival that runs on this core."""
+    goal = f"cycles over the best of MNN and ncnn on {core}"
+    mine = _cycles(ours, OURS)
+    theirs = _cycles(peers, RIVALS)
+    if not theirs or not mine:
+        reasons = [f"{name}: {entrant['reason']}" for name, entrant in {**ours, **peers}.items() if entrant["reason"]]
+        return not_measured(goal, "<=", 1.0, "; ".join(reasons))
+    best = min(theirs, key=theirs.__getitem__)
+    own = TUNED if TUNED in mine else UNTUNED
+    return at_most(f"{own}: {goal} ({best})", 1.0, mine[own] / theirs[best])
+
+
+def _cycles(entrants: Mapping[str, dict[str, Any]], names: Sequence[str]) -> dict[str, int]:
+    found = {name: entrants[name].get("cycles") for name in names if name in entrants}
+    return {name: cycles["value"] for name, cycles in found.items() if cycles is not None}
+
+
+def _kernels(part: Part, core: str) -> None:
+    name, code = f"kernels on {core}", f"{code_hash()}-{model_hash()}"
+    trials = min(_KERNEL_TRIALS, part.budget.trials)
+    settings = {"trials": trials}
+    if not part.missing(name, code, settings):
+        return
+    budget = Budget(trials, part.budget.seconds)
+    shares = [_kernel(part, core, convolution, budget) for convolution in KERNELS]
+    verdicts = [at_least(f"fmla share, {share['kernel']} on {core}", FMLA_SHARE, share["share"]) for share in shares]
+    part.put(name, code, settings, {"core": core, "kernels": shares}, verdicts)
+
+
+def _kernel(part: Part, core: str, convolution: Convolution, budget: Budget) -> dict[str, Any]:
+    path, target = part.workshop.model(convolution.stem, convolution.write), BOARDS[core]
+    tuned = part.workshop.tuned(path, target, budget, emulated=True) if budget.trials else None
+    entrant = Entrant(TUNED if tuned else UNTUNED, "edgeprune", part.workshop.artifact(path, target, 1, tuned))
+    [row] = count_engines(path, read_signature(path), [entrant], cpu=core, say=part.say)
+    return {"kernel": convolution.name, "schedules": row.version, **_share(row, convolution)}
+
+
+def _share(row: EmulatedRow, convolution: Convolution) -> dict[str, Any]:
+    if row.instructions is None or row.mix is None or row.cycles is None:
+        return {"share": None, "reason": row.reason}
+    macs = row.mix["mac"]
+    return {
+        "share": macs / row.instructions,
+        "instructions": row.instructions,
+        "mac_instructions": macs,
+        "cycles": row.cycles["value"],
+        "multiply_adds_per_cycle": convolution.multiply_adds / row.cycles["value"],
+    }
