@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table, as texts."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 class Progress(Protocol):
@@ -17,6 +26,9 @@ class Progress(Protocol):
     def note(self, message: str) -> None:
         """Say something worth a line of its own."""
 
+    def table(self, table: Table) -> None:
+        """Show how the piece of work stands, in place of what was shown before; only somebody who looks sees it."""
+
 
 class SilentProgress:
     """Says nothing: for library calls and tests."""
@@ -28,4 +40,7 @@ class SilentProgress:
         """Ignore."""
 
     def note(self, message: str) -> None:
+        """Ignore."""
+
+    def table(self, table: Table) -> None:
         """Ignore."""

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as RichProgress
 
+from edgeprune.cli.live_bars import LiveBars
 from edgeprune.cli.terminal import plain_console
-from edgeprune.progress import Progress
+from edgeprune.progress import Progress, Table
 
 
 class _PlainProgress:
@@ -33,6 +33,9 @@ class _PlainProgress:
     def note(self, message: str) -> None:
         self._line(message)
 
+    def table(self, table: Table) -> None:
+        """Nothing replaces a line that is printed: what the table says in sum stands in the lines."""
+
     def _line(self, text: str) -> None:
         print(f"[{time.monotonic() - self._started:7.1f} s] {text}", file=sys.stderr, flush=True)
 
@@ -40,13 +43,14 @@ class _PlainProgress:
 class _LiveProgress:
     """A bar for the piece of work at hand; finished pieces and notes scroll up above it."""
 
-    def __init__(self, bars: RichProgress) -> None:
+    def __init__(self, bars: LiveBars) -> None:
         self._bars = bars
         self._task: TaskID | None = None
 
     def stage(self, name: str, total: int | None) -> None:
         if self._task is not None:
             self._bars.update(self._task, visible=False)
+        self._bars.below = None
         self._task = self._bars.add_task(name, total=total, message="")
 
     def advance(self, message: str) -> None:
@@ -57,6 +61,9 @@ class _LiveProgress:
 
     def note(self, message: str) -> None:
         self._bars.console.print(message, highlight=False)
+
+    def table(self, table: Table) -> None:
+        self._bars.below = table
 
 
 @contextmanager
@@ -73,5 +80,5 @@ def console_progress() -> Iterator[Progress]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[message]}", markup=False),
     )
-    with RichProgress(*columns, console=console) as bars:
+    with LiveBars(*columns, console=console) as bars:
         yield _LiveProgress(bars)

@@ -1,7 +1,14 @@
 """QEMU's user mode: found, fetched without root, made to count instructions and to estimate a core's cycles."""
 
 from edgeprune.emulation.core_table import Core, core_names, load_core
-from edgeprune.emulation.count import MIX_CLASSES, CyclesEstimate, InstructionCount, read_count, read_cycles
+from edgeprune.emulation.count import (
+    MIX_CLASSES,
+    CyclesEstimate,
+    InstructionCount,
+    read_count,
+    read_cycles,
+    read_regions,
+)
 from edgeprune.emulation.fetch import Fetched, fetch_qemu
 from edgeprune.emulation.find import find_qemu
 from edgeprune.emulation.plugin import build_plugin
@@ -23,4 +30,5 @@ __all__ = [
     "load_core",
     "read_count",
     "read_cycles",
+    "read_regions",
 ]

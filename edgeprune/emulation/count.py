@@ -76,7 +76,19 @@ def read_cycles(path: Path, core: Core) -> CyclesEstimate | Unavailable:
     Raises:
         StageFailure: as for `read_count`.
     """
-    region = _read(path)["region"]
+    return _cycles(_read(path)["region"], core)
+
+
+def read_regions(path: Path, core: Core) -> list[CyclesEstimate | Unavailable]:
+    """Read the cycles of every region that a program closed, in order, from the file of the plugin's ``each``.
+
+    No file means no region: the program ended before.
+    """
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [_cycles(json.loads(line), core) for line in lines]
+
+
+def _cycles(region: dict[str, Any], core: Core) -> CyclesEstimate | Unavailable:
     if "cycles" not in region:
         return Unavailable(
             f"{region['threads']} threads ran the inference, and the model follows one alone", "build for one thread"

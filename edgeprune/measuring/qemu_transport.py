@@ -14,6 +14,7 @@ from edgeprune.emulation import (
     build_plugin,
     read_count,
     read_cycles,
+    read_regions,
 )
 from edgeprune.measuring.board_core import BoardCore
 from edgeprune.measuring.local_transport import LocalTransport
@@ -64,6 +65,20 @@ class QemuTransport(LocalTransport):
             return Counted(done, failed, failed)
         cycles = read_cycles(counts, modelled.core) if isinstance(modelled, BoardCore) else modelled
         return Counted(done, read_count(counts), cycles)
+
+    def count_each(
+        self, argv: Sequence[str], *, timeout: float, modelled: BoardCore
+    ) -> tuple[Completed, list[CyclesEstimate | Unavailable]] | Unavailable:
+        """Run a program that brackets many regions; return how it ended, and the cycles of those it had closed."""
+        plugin = build_plugin(self.qemu)
+        if isinstance(plugin, Unavailable):
+            return plugin
+        regions, table = Path(self.place("regions.jsonl")), Path(self.place("core.table"))
+        regions.unlink(missing_ok=True)
+        table.write_text(modelled.table)
+        options = {"each": str(regions), "core": str(table)}
+        done = self._emulate(self.qemu.command(argv, cpu=self.cpu, plugin=plugin, options=options), timeout)
+        return done, read_regions(regions, modelled.core)
 
     def _emulate(self, command: Sequence[str], timeout: float) -> Completed:
         return self._start(command, timeout=timeout, environment=self.qemu.environment())

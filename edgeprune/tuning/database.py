@@ -31,6 +31,17 @@ class Trial:
     record: list[Any]
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """Seconds per call of a kernel without tuning, by the schedule with the content key ``schedule``.
+
+    Another version of edgeprune may schedule the kernel differently, and then this time says nothing any more.
+    """
+
+    seconds: float
+    schedule: str
+
+
 class Database:
     """The directory of one descriptor; several processes may add to it at once.
 
@@ -50,7 +61,7 @@ class Database:
         self._failures = Journal(directory / _FAILURES)
         self._kernels = Journal(directory / _KERNELS)
         self._exhausted: set[str] = set()
-        self._baseline_seconds: dict[str, float] = {}
+        self._baselines: dict[str, Baseline] = {}
         self._names: dict[str, str] = {}
         self._hashes: list[str] = []
         self._modules: dict[str, str] = {}
@@ -102,13 +113,18 @@ class Database:
             self._refresh()
         return self._trials[workload][-1]
 
-    def baseline(self, workload: str) -> float | None:
-        """Return the seconds per call last measured for the schedule without tuning, ``None`` if never."""
-        return self._baseline_seconds.get(workload)
+    def baseline(self, workload: str) -> Baseline | None:
+        """Return the time last measured for the schedule without tuning, ``None`` if never."""
+        return self._baselines.get(workload)
 
-    def set_baseline(self, workload: str, seconds: float) -> None:
+    def untuned_seconds(self, workload: str, schedule: str) -> float | None:
+        """Return the seconds per call of the schedule without tuning, ``None`` if never measured for this one."""
+        known = self._baselines.get(workload)
+        return known.seconds if known is not None and known.schedule == schedule else None
+
+    def set_baseline(self, workload: str, seconds: float, schedule: str) -> None:
         """Keep the seconds per call of the schedule that is used where there is no record."""
-        self._append_about_kernel({"workload": workload, "baseline_seconds": seconds})
+        self._append_about_kernel({"workload": workload, "baseline_seconds": seconds, "schedule": schedule})
 
     def name(self, workload: str) -> str | None:
         """Return what the network tuned last called this kernel, ``None`` if that was never kept."""
@@ -140,7 +156,8 @@ class Database:
             self._reasons[failure["trace"]] = failure["reason"]
         for about in self._kernels.read_new():
             if "baseline_seconds" in about:
-                self._baseline_seconds[about["workload"]] = about["baseline_seconds"]
+                baseline = Baseline(about["baseline_seconds"], about.get("schedule", ""))
+                self._baselines[about["workload"]] = baseline
             if "name" in about:
                 self._names[about["workload"]] = about["name"]
             if about.get("exhausted"):

@@ -5,30 +5,30 @@ from __future__ import annotations
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from edgeprune.emulation import Unavailable
-from edgeprune.errors import StageFailure, UserError
+from edgeprune.errors import StageFailure
 from edgeprune.lowering import Lowered, tvm_target
 from edgeprune.measuring.board_core import board_core
-from edgeprune.measuring.open_transport import open_transport
 from edgeprune.progress import Progress, SilentProgress
 from edgeprune.recipe.schema import Tune
 from edgeprune.target import Target
-from edgeprune.toolchain import toolchain_for
-from edgeprune.tuning.board_runner import BoardRunner
-from edgeprune.tuning.cpu_intrinsics import register_cpu_intrinsics
 from edgeprune.tuning.database import Database
 from edgeprune.tuning.descriptor import describe
 from edgeprune.tuning.estimated_time import basis
+from edgeprune.tuning.intrinsics import skip_intrinsics
 from edgeprune.tuning.kernel_state import KernelState
 from edgeprune.tuning.kernels import extract_kernels
-from edgeprune.tuning.local_runner import LocalRunner
-from edgeprune.tuning.pipeline import Cores, Pipeline, off_the_measuring_core
+from edgeprune.tuning.nursery import Nursery
+from edgeprune.tuning.open_runner import open_runner
+from edgeprune.tuning.pipeline import Cores, Pipeline
 from edgeprune.tuning.quota import divide
 from edgeprune.tuning.result import TuningResult
-from edgeprune.tuning.runner import Runner
 from edgeprune.tuning.session import Session
+from edgeprune.tuning.transfer import Transfer
+from edgeprune.tuning.untuned import schedule_key, untuned
 
 
 def tune(
@@ -38,6 +38,7 @@ def tune(
     *,
     database: Path,
     seed: int = 0,
+    boards: int | None = None,
     progress: Progress | None = None,
 ) -> TuningResult:
     """Search fast schedules for the kernels of ``lowered`` and add every trial to the database.
@@ -45,17 +46,19 @@ def tune(
     ``database`` is the root under which each device has a directory of its own. ``budget.trials`` counts what the
     database already holds for these kernels: the same call again makes no trial, a larger budget adds the difference.
     Boards that are only emulated are tuned where ``budget.emulated`` says so, by the cycles that a model of their core
-    estimates. After ``budget.seconds`` no new candidates are proposed. A kill at any moment loses the candidates in
-    flight, no more.
+    estimates. Behind a tracker ``boards`` of the target's key work side by side, by default all it knows. After
+    ``budget.seconds`` no new candidates are proposed. A kill at any moment loses the candidates in flight, no more.
 
     Raises:
-        UserError: the records found were measured for another device, or a file of theirs is damaged.
+        UserError: the records found were measured for another device, or a file of theirs is damaged; the target's
+            address names no board.
+        BoardLost: the board or tracker cannot be reached.
         StageFailure: a kernel has used its trials without one valid result (the message gives the reasons), or
-            cannot be compiled at all, or the disk is full.
+            cannot be compiled at all; the time ended before the first trial; or the disk is full.
     """
     progress = progress or SilentProgress()
     started = time.monotonic()
-    register_cpu_intrinsics()
+    skip_intrinsics()
     descriptor = describe(target)
     records = Database(descriptor.directory(database), descriptor)
     if records.dropped_bytes:
@@ -65,7 +68,7 @@ def tune(
     if note:
         progress.note(note)
     else:
-        _run(states, target, budget, records, seed, progress, started)
+        _run(_Run(states, target, budget, records, database, seed, boards, progress, started))
     return TuningResult(
         target=target.name,
         descriptor=descriptor.key,
@@ -78,13 +81,30 @@ def tune(
     )
 
 
+@dataclass(frozen=True)
+class _Run:
+    """What one call of `tune` works with."""
+
+    states: list[KernelState]
+    target: Target
+    budget: Tune
+    records: Database
+    root: Path
+    seed: int
+    boards: int | None
+    progress: Progress
+    started: float
+
+
 def _states(lowered: Lowered, target: Target, budget: Tune, records: Database) -> list[KernelState]:
     kernels = extract_kernels(lowered, target)
     quotas = divide(budget.trials, kernels)
+    compiled_for = tvm_target(target)
     states = []
     for kernel in kernels:
-        state = KernelState(kernel, quotas[kernel.workload], records.trials(kernel.workload))
-        state.baseline = records.baseline(kernel.workload)
+        key = schedule_key(untuned(kernel, compiled_for))
+        state = KernelState(kernel, quotas[kernel.workload], records.trials(kernel.workload), key)
+        state.baseline = records.untuned_seconds(kernel.workload, key)
         state.exhausted = records.exhausted(kernel.workload)
         states.append(state)
     return states
@@ -101,47 +121,42 @@ def _why_nothing_to_do(target: Target, budget: Tune, states: list[KernelState]) 
     core = board_core(target)
     if target.emulated and isinstance(core, Unavailable):
         return f"not tuned for {target.name}: {core.reason}; {core.mend}"
-    if target.transport != "local" and target.cpu.precision != "float32":
-        return f"not tuned for {target.name}: candidates in {target.cpu.precision} cannot be compared yet"
-    if not any(state.remaining for state in states):
+    if not any(state.remaining or state.stale for state in states):
         return f"nothing left to tune for {target.name}: the database holds the trials already"
     return ""
 
 
-def _run(
-    states: list[KernelState],
-    target: Target,
-    budget: Tune,
-    records: Database,
-    seed: int,
-    progress: Progress,
-    started: float,
-) -> None:
+def _run(run: _Run) -> None:
     cores = Cores.available()
-    compiled_for = tvm_target(target)
     with ExitStack() as resources:
         scratch = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="edgeprune-tune-")))
-        runner = _runner(target, scratch, cores, seed, resources)
-        pipeline = Pipeline(scratch, cores, runner)
+        nursery = Nursery(scratch / "nursery.log")
+        resources.callback(nursery.close)
+        runner = open_runner(run.target, nursery, scratch, cores, run.seed, run.boards, run.progress.note)
+        pipeline = Pipeline(nursery, scratch, cores, runner, run.progress.note)
         resources.callback(pipeline.close)
-        if runner.alone:
-            resources.enter_context(off_the_measuring_core(cores))
-        progress.stage(f"tune {target.name}", sum(state.remaining for state in states))
-        session = Session(states, pipeline, records, compiled_for, seed, progress, scratch)
-        session.run(deadline=started + budget.seconds)
-    for state in states:
+        run.progress.stage(f"tune {run.target.name}", sum(state.remaining for state in run.states))
+        session = Session(
+            run.states,
+            pipeline,
+            run.records,
+            tvm_target(run.target),
+            run.seed,
+            run.progress,
+            scratch,
+            Transfer(run.records, run.root, describe(run.target)),
+        )
+        session.run(deadline=run.started + run.budget.seconds)
+    _require_results(run)
+
+
+def _require_results(run: _Run) -> None:
+    for state in run.states:
         if state.best is None and state.failures and not state.remaining:
             reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(state.failures.items()))
             raise StageFailure(f"kernel {state.kernel.name}: no valid schedule in {state.quota} trials: {reasons}")
-
-
-def _runner(target: Target, scratch: Path, cores: Cores, seed: int, resources: ExitStack) -> Runner:
-    if target.transport == "local":
-        return LocalRunner(scratch, cores.runner, tvm_target(target), seed)
-    transport = open_transport(target)
-    if isinstance(transport, Unavailable):
-        raise UserError(f"tuning for {target.name}: {transport.reason}; {transport.mend}")
-    resources.enter_context(transport)
-    core = board_core(target) if target.emulated else None
-    assert not isinstance(core, Unavailable)  # there would be nothing to do
-    return BoardRunner(scratch, cores.runner, tvm_target(target), toolchain_for(target), transport, seed, core)
+    wanted = any(state.remaining for state in run.states)
+    if wanted and not any(state.trials + state.reused for state in run.states):
+        raise StageFailure(
+            f"tuning for {run.target.name}: {run.budget.seconds:g} s ended before the first trial; raise tune.seconds"
+        )

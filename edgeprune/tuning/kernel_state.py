@@ -18,13 +18,18 @@ _FADING = 0.5
 
 
 class KernelState:
-    """A kernel's quota, history and best time."""
+    """A kernel's quota, history and best time.
 
-    def __init__(self, kernel: Kernel, quota: int, known: Iterable[Trial]) -> None:
+    ``untuned_key`` says of which untuned schedule ``baseline`` is the time; ``in_flight`` counts trials that were
+    proposed and have no outcome yet.
+    """
+
+    def __init__(self, kernel: Kernel, quota: int, known: Iterable[Trial], untuned_key: str = "") -> None:
         self.kernel = kernel
         self.quota = quota
+        self.untuned_key = untuned_key
         self.trials = 0
-        self.in_flight = False
+        self.in_flight = 0
         self.exhausted = False
         self.best: float | None = None
         self.baseline: float | None = None
@@ -37,10 +42,15 @@ class KernelState:
 
     @property
     def remaining(self) -> int:
-        """Return how many trials are still to be made: none once the kernel no longer improves."""
+        """Return how many trials are still to be proposed: none once the kernel no longer improves."""
         if self.exhausted or self._since_progress >= max(_PATIENCE, self.quota // 3):
             return 0
-        return max(0, self.quota - self.reused - self.trials)
+        return max(0, self.quota - self.reused - self.trials - self.in_flight)
+
+    @property
+    def stale(self) -> bool:
+        """Return whether there are records, but no time of the schedule they must beat to be used."""
+        return self.best is not None and self.baseline is None
 
     @property
     def used(self) -> float | None:
@@ -52,7 +62,8 @@ class KernelState:
         """Return a score for making this kernel's next batch now: seconds per inference at stake."""
         if self.best is None:
             return float("inf")
-        return float(self.kernel.calls * self.best * _FADING ** (self._since_progress // BATCH))
+        barren = (self._since_progress + self.in_flight) // BATCH
+        return float(self.kernel.calls * self.best * _FADING**barren)
 
     def add(self, trial: Trial) -> None:
         """Count a trial made now."""
@@ -84,7 +95,12 @@ class KernelState:
         self.best = trial.seconds if self.best is None else min(self.best, trial.seconds)
 
 
-def next_kernel(states: list[KernelState]) -> KernelState | None:
-    """Return the kernel whose next batch promises most, ``None`` if none has trials left to start now."""
-    ready = [state for state in states if state.remaining > 0 and not state.in_flight]
-    return max(ready, key=lambda state: state.expected_gain, default=None)
+def next_kernel(states: list[KernelState], places: int = 1) -> KernelState | None:
+    """Return the kernel whose next batch promises most, ``None`` if none has trials to start now.
+
+    A kernel whose last batch is still running waits until half of it is done, so that the next one is proposed
+    knowing that; where ``places`` boards measure, so many batches more may run.
+    """
+    most = BATCH * (places - 1) + BATCH // 2
+    ready = [state for state in states if state.remaining > 0 and state.in_flight <= most]
+    return max(ready, key=lambda state: (state.expected_gain, -state.in_flight), default=None)

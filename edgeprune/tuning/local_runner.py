@@ -10,9 +10,9 @@ from typing import Any
 import tvm
 from tvm.s_tir.meta_schedule.utils import _json_de_tvm
 
-from edgeprune.errors import StageFailure
-from edgeprune.tuning.runner import BUILD_SECONDS, MEASURE_SECONDS, Candidate, failure
-from edgeprune.tuning.search import Outcome
+from edgeprune.tuning.nursery import Nursery
+from edgeprune.tuning.outcome import Outcome
+from edgeprune.tuning.runner import MEASURE_SECONDS, Candidate, failure, require_reference
 from edgeprune.tuning.worker import Job, Worker
 
 
@@ -24,54 +24,56 @@ class LocalRunner:
     """
 
     batch = 1
+    places = 1
     suffix = ".so"
     alone = True
 
-    def __init__(self, directory: Path, core: int, target: tvm.target.Target, seed: int) -> None:
-        """Start the measuring process on ``core``; ``directory`` holds its log and the references' libraries."""
-        self._directory = directory
+    def __init__(self, nursery: Nursery, directory: Path, core: int, target: tvm.target.Target, seed: int) -> None:
+        """Start the measuring process on ``core``; ``directory`` holds its log."""
         self._target = _json_de_tvm(target.export())
         self._seed = seed
         self._references: dict[str, Job] = {}
         self._measuring: Candidate | None = None
-        self._worker = Worker(directory / "runner.log", (core,), lambda: list(self._references.values()))
+        self._worker = Worker(nursery, directory / "runner.log", (core,), lambda: list(self._references.values()))
 
     def build_job(self, module: tvm.IRModule, number: int, product: Path) -> Job:
         """Return the job that makes a shared library."""
         return {"kind": "build", "module": tvm.ir.save_json(module), "target": self._target, "library": str(product)}
 
-    def set_reference(self, workload: str, module: tvm.IRModule, name: str, builder: Worker) -> None:
-        """Run the kernel unscheduled; the measuring process keeps its inputs and output."""
-        self.run_reference(workload, module, name, builder)
+    def reference_job(self, module: tvm.IRModule, product: Path) -> Job:
+        """Return the same for the unscheduled kernel."""
+        return self.build_job(module, 0, product)
 
-    def run_reference(
-        self, workload: str, module: tvm.IRModule, name: str, builder: Worker, **extra: str
-    ) -> dict[str, Any]:
+    def set_reference(self, candidate: Candidate) -> None:
+        """Run the kernel unscheduled; the measuring process keeps its inputs and output."""
+        self.run_reference(candidate)
+
+    def run_reference(self, candidate: Candidate, **extra: str) -> dict[str, Any]:
         """Do the same and return the process's answer; ``extra`` goes into the job.
 
         Raises:
-            StageFailure: the kernel cannot be compiled or run even unscheduled.
+            StageFailure: it cannot be run.
         """
-        library = self._directory / f"{workload}-reference.so"
-        built = builder.call(self.build_job(module, -1, library), BUILD_SECONDS)
-        _check(built, name)
+        assert candidate.built is not None
         job = {
             "kind": "reference",
-            "workload": workload,
-            "library": str(library),
-            "plan": built["plan"],
+            "workload": candidate.workload,
+            "library": str(candidate.product),
+            "plan": candidate.built["plan"],
             "seed": self._seed,
             **extra,
         }
         ran = self._worker.call(job, MEASURE_SECONDS)
-        _check(ran, name)
-        self._references[workload] = job
+        require_reference(ran, candidate.name)
+        self._references[candidate.workload] = job
         return ran
 
     @property
-    def idle(self) -> bool:
+    def free(self) -> bool:
         """Return whether the core is free."""
         return self._measuring is None
+
+    idle = free
 
     def submit(self, candidates: Sequence[Candidate]) -> None:
         """Check and time one candidate."""
@@ -103,8 +105,3 @@ class LocalRunner:
     def close(self) -> None:
         """End the process; what it still measures is given up."""
         self._worker.close()
-
-
-def _check(reply: dict[str, Any], name: str) -> None:
-    if "reason" in reply:
-        raise StageFailure(f"kernel {name}: without any schedule: {reply['reason']}: {reply['detail']}")

@@ -47,7 +47,7 @@ def merge(source: Database, into: Database, workloads: Collection[str] | None = 
 def _merge_about_kernel(source: Database, into: Database, workload: str) -> None:
     baseline, name = source.baseline(workload), source.name(workload)
     if baseline is not None and into.baseline(workload) is None:
-        into.set_baseline(workload, baseline)
+        into.set_baseline(workload, baseline.seconds, baseline.schedule)
     if name is not None and into.name(workload) is None:
         into.set_name(workload, name)
     if source.exhausted(workload) and not into.exhausted(workload):

@@ -1,10 +1,10 @@
-"""Building and measuring candidates side by side, each on cores of its own."""
+"""Building candidates on every core, and measuring what is built."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -12,47 +12,58 @@ from pathlib import Path
 
 import tvm
 
-from edgeprune.tuning.runner import BUILD_SECONDS, Candidate, Runner, failure
-from edgeprune.tuning.search import Outcome
+from edgeprune.measuring.board_lock import board_lock
+from edgeprune.measuring.whoami import whoami
+from edgeprune.tuning.nursery import Nursery
+from edgeprune.tuning.outcome import Outcome
+from edgeprune.tuning.runner import BUILD_SECONDS, Candidate, Runner, failure, require_reference
 from edgeprune.tuning.worker import Worker
 
-_MOST_BUILDERS = 8
+# Each holds up to 0.5 GB.
+_MOST_BUILDERS = 6
+_LOCK_SECONDS = 900.0
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Cores:
-    """Which cores build and which one measures; with a single core they take turns (``shared``)."""
+    """The cores to build on, and the one of them that measures on this machine."""
 
     builders: tuple[int, ...]
     runner: int
 
-    @property
-    def shared(self) -> bool:
-        """Return whether building would disturb a measurement."""
-        return self.builders == (self.runner,)
-
     @classmethod
     def available(cls) -> Cores:
-        """Divide the cores this process may use: the last one measures."""
+        """Return those this process may use: the last one measures."""
         cores = sorted(os.sched_getaffinity(0))
-        return cls(tuple(cores[:-1]) or (cores[-1],), cores[-1])
+        return cls(tuple(cores), cores[-1])
 
 
 class Pipeline:
-    """A queue of candidates in, outcomes out; a candidate that takes a process down costs only itself."""
+    """A queue of candidates in, outcomes out; a candidate that takes a process down costs only itself.
 
-    def __init__(self, directory: Path, cores: Cores, runner: Runner) -> None:
+    Where other work on this machine would disturb a measurement, the builders are stopped for its time, and other
+    users of edgeprune on this machine are kept away by its lock.
+    """
+
+    def __init__(
+        self,
+        nursery: Nursery,
+        directory: Path,
+        cores: Cores,
+        runner: Runner,
+        notify: Callable[[str], None] = lambda message: None,
+    ) -> None:
         """Start the builders; ``directory`` is theirs to fill with products and logs. Closing closes ``runner`` too."""
         self._directory = directory
-        self._cores = cores
         self._runner = runner
+        self._notify = notify
         self._to_build: deque[Candidate] = deque()
         self._to_measure: deque[Candidate] = deque()
         self._building: dict[Worker, Candidate] = {}
-        self._builders = [
-            Worker(directory / f"builder{index}.log", cores.builders)
-            for index in range(min(_MOST_BUILDERS, len(cores.builders)))
-        ]
+        self._references: set[str] = set()
+        count = min(_MOST_BUILDERS, len(cores.builders))
+        self._builders = [Worker(nursery, directory / f"builder{index}.log", cores.builders) for index in range(count)]
 
     @property
     def waiting_to_build(self) -> int:
@@ -60,34 +71,42 @@ class Pipeline:
         return len(self._to_build)
 
     @property
+    def places(self) -> int:
+        """Return how many batches may be measured at once."""
+        return self._runner.places
+
+    @property
     def empty(self) -> bool:
         """Return whether nothing is queued or running."""
         return self._runner.idle and not (self._to_build or self._to_measure or self._building)
 
-    def set_reference(self, workload: str, module: tvm.IRModule, name: str) -> None:
-        """Fix what a kernel must compute by running it unscheduled.
+    def add_reference(self, workload: str, module: tvm.IRModule, name: str) -> None:
+        """Queue the kernel itself, unscheduled: what it computes is what its candidates are held against."""
+        product = self._directory / f"{workload}-reference.so"
+        job = self._runner.reference_job(module, product)
+        self._to_build.append(Candidate(-1, workload, name, job, product, reference=True))
+        self._dispatch()
 
-        Raises:
-            StageFailure: the kernel cannot be compiled or run even unscheduled.
-        """
-        self._runner.set_reference(workload, module, name, self._builders[0])
-
-    def add(self, number: int, workload: str, module: tvm.IRModule, best: float | None) -> None:
-        """Queue a candidate of a kernel whose reference is set; ``best`` is the kernel's best seconds so far."""
+    def add(self, number: int, workload: str, name: str, module: tvm.IRModule, best: float | None) -> None:
+        """Queue a candidate of a kernel whose reference was added; ``best`` is the kernel's best seconds so far."""
         product = self._directory / f"{workload}-{number}{self._runner.suffix}"
         job = self._runner.build_job(module, number, product)
-        self._to_build.append(Candidate(number, workload, job, product, best))
+        self._to_build.append(Candidate(number, workload, name, job, product, best))
         self._dispatch()
 
     def finished(self, timeout: float) -> list[tuple[int, Outcome]]:
         """Wait up to ``timeout`` seconds for progress and return the candidates that are done, by number.
 
         Raises:
-            StageFailure: the board cannot be reached any more.
+            StageFailure: a kernel cannot be compiled or run even unscheduled, or no board can be reached any more.
         """
         measuring = [] if self._runner.idle else [self._runner.waitable]
         wait([*(worker.connection for worker in self._building), *measuring], timeout=timeout)
-        done = self._collect_built() + self._runner.finished()
+        done = self._collect_built()
+        self._dispatch()
+        if self._runner.alone:
+            return done + self._measured_alone()
+        done += self._runner.finished()
         self._dispatch()
         return done
 
@@ -104,7 +123,12 @@ class Pipeline:
             if reply is None:
                 continue
             candidate = self._building.pop(worker)
-            if "reason" in reply:
+            if candidate.reference:
+                require_reference(reply, candidate.name)
+                candidate.built = reply
+                self._runner.set_reference(candidate)
+                self._references.add(candidate.workload)
+            elif "reason" in reply:
                 failed.append((candidate.number, failure(reply, "build")))
             else:
                 candidate.built = reply
@@ -112,35 +136,48 @@ class Pipeline:
         return failed
 
     def _dispatch(self) -> None:
-        taking_turns = self._cores.shared and self._runner.alone
-        if self._runner.idle and self._to_measure and not (taking_turns and self._building):
-            batch = self._next_batch()
-            if batch:
-                self._runner.submit(batch)
         for worker in self._builders:
-            if worker.idle and self._to_build and not (taking_turns and not self._runner.idle):
+            if worker.idle and self._to_build:
                 candidate = self._to_build.popleft()
                 self._building[worker] = candidate
                 worker.submit(candidate.build, BUILD_SECONDS)
+        while self._runner.free and not self._runner.alone and (batch := self._next_batch()):
+            self._runner.submit(batch)
+
+    def _measured_alone(self) -> list[tuple[int, Outcome]]:
+        """Measure everything that is built while nothing is being built."""
+        done: list[tuple[int, Outcome]] = []
+        batch = self._next_batch()
+        if not batch:
+            return done
+        with board_lock(whoami(), _LOCK_SECONDS, self._notify), self._builders_stopped():
+            while batch:
+                self._runner.submit(batch)
+                while not self._runner.idle:
+                    wait([self._runner.waitable], timeout=_POLL_SECONDS)
+                    done += self._runner.finished()
+                batch = self._next_batch()
+        return done
+
+    @contextmanager
+    def _builders_stopped(self) -> Iterator[None]:
+        for worker in self._builders:
+            worker.pause()
+        try:
+            yield
+        finally:
+            for worker in self._builders:
+                worker.resume()
 
     def _next_batch(self) -> list[Candidate]:
         """Take candidates of one kernel, once there are as many as the runner takes or no more will come."""
-        workload = self._to_measure[0].workload
-        batch = [candidate for candidate in self._to_measure if candidate.workload == workload][: self._runner.batch]
-        coming = [*self._to_build, *self._building.values()]
-        if len(batch) < self._runner.batch and any(candidate.workload == workload for candidate in coming):
-            return []
-        for candidate in batch:
-            self._to_measure.remove(candidate)
-        return batch
-
-
-@contextmanager
-def off_the_measuring_core(cores: Cores) -> Iterator[None]:
-    """Keep this thread, which searches meanwhile, away from the core that measures."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, set(cores.builders))
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
+        for workload in dict.fromkeys(candidate.workload for candidate in self._to_measure):
+            batch = [candidate for candidate in self._to_measure if candidate.workload == workload]
+            batch = batch[: self._runner.batch]
+            coming = [*self._to_build, *self._building.values()]
+            more = any(candidate.workload == workload and not candidate.reference for candidate in coming)
+            if workload in self._references and (len(batch) == self._runner.batch or not more):
+                for candidate in batch:
+                    self._to_measure.remove(candidate)
+                return batch
+        return []

@@ -1,4 +1,4 @@
-"""Where candidates run: on this machine, on a board, or in an emulator of one."""
+"""Where candidates run: on this machine, on boards, or in an emulator of one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 import tvm
 
-from edgeprune.tuning.search import Outcome
-from edgeprune.tuning.worker import Job, Worker
+from edgeprune.errors import StageFailure
+from edgeprune.tuning.outcome import Outcome
+from edgeprune.tuning.worker import Job
 
 BUILD_SECONDS = 30.0
 MEASURE_SECONDS = 20.0
@@ -21,51 +22,66 @@ MEASURE_SECONDS = 20.0
 class Candidate:
     """One scheduled kernel on its way: ``build`` makes ``product``, after which ``built`` says how to call it.
 
-    ``best`` is the kernel's best seconds per call when the candidate was proposed.
+    ``best`` is the kernel's best seconds per call when the candidate was proposed. A ``reference`` is the kernel
+    unscheduled, which says what the others must compute. ``lost`` counts the boards that went while it was there.
     """
 
     number: int
     workload: str
+    name: str
     build: Job
     product: Path
-    best: float | None
+    best: float | None = None
+    reference: bool = False
     built: dict[str, Any] | None = None
+    lost: int = 0
 
 
 class Runner(Protocol):
-    """Measures built candidates, one batch of one kernel at a time, after checking what they compute."""
+    """Measures built candidates, batches of one kernel each, after checking what they compute."""
 
     batch: int
-    """The most candidates measured at once."""
+    """The most candidates measured in one piece."""
 
     suffix: str
     """What the name of a product ends in."""
 
     alone: bool
-    """Whether building on the same core would disturb a measurement."""
+    """Whether anything else on this machine would disturb a measurement."""
 
     def build_job(self, module: tvm.IRModule, number: int, product: Path) -> Job:
         """Return the job for a builder that makes ``product`` of ``module["main"]``."""
 
-    def set_reference(self, workload: str, module: tvm.IRModule, name: str, builder: Worker) -> None:
-        """Fix what the kernel must compute by running it unscheduled.
+    def reference_job(self, module: tvm.IRModule, product: Path) -> Job:
+        """Return the job for a builder that makes ``product`` of the unscheduled ``module["main"]``."""
+
+    def set_reference(self, candidate: Candidate) -> None:
+        """Fix what a kernel must compute by running it unscheduled.
 
         Raises:
-            StageFailure: the kernel cannot be compiled or run even unscheduled.
+            StageFailure: it cannot be run.
         """
 
     @property
-    def idle(self) -> bool:
+    def places(self) -> int:
+        """Return how many batches may run at once."""
+
+    @property
+    def free(self) -> bool:
         """Return whether a batch can be submitted."""
 
+    @property
+    def idle(self) -> bool:
+        """Return whether no batch is running."""
+
     def submit(self, candidates: Sequence[Candidate]) -> None:
-        """Start measuring candidates of one kernel whose reference is set; the runner must be idle."""
+        """Start measuring candidates of one kernel whose reference is set; the runner must be free."""
 
     def finished(self) -> list[tuple[int, Outcome]]:
-        """Return the outcomes of the submitted batch by candidate number once they are there.
+        """Return the outcomes of the batches that are done, by candidate number.
 
         Raises:
-            StageFailure: the board cannot be reached any more.
+            StageFailure: no board can be reached any more.
         """
 
     @property
@@ -82,3 +98,13 @@ def failure(reply: dict[str, Any], step: str) -> Outcome:
     if reason in ("crashed", "timed out"):
         reason = f"{step} {reason}"
     return Outcome(None, reason, reply["detail"])
+
+
+def require_reference(reply: dict[str, Any], name: str) -> None:
+    """Raise what is wrong with a kernel that cannot even be built or run unscheduled.
+
+    Raises:
+        StageFailure: ``reply`` is a failure.
+    """
+    if "reason" in reply:
+        raise StageFailure(f"kernel {name}: without any schedule: {reply['reason']}: {reply['detail']}")

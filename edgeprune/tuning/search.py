@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +15,48 @@ from tvm.s_tir.meta_schedule.utils import shash2hex
 
 from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.tuning.database import FAILED_SECONDS, Trial
+from edgeprune.tuning.design import Design, Point, candidate_of
+from edgeprune.tuning.evolution import Evolution
 from edgeprune.tuning.journal import Journal
 from edgeprune.tuning.kernels import Kernel
+from edgeprune.tuning.outcome import Outcome
+from edgeprune.tuning.ranking import Ranking
 from edgeprune.tuning.register_tile import extents_of, rank_tiles
 from edgeprune.tuning.space import cpu_space, is_tiled, register_space, with_tile
+from edgeprune.tuning.transfer import Start, nearest
+
+# What other kernels and CPUs found best is tried before anything else, a few schedules of it.
+_STARTS = 4
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a candidate fared: ``seconds`` per call, or the ``reason`` it failed and what was said about it."""
+class Proposal:
+    """A candidate, and which choices in which design it is."""
 
-    seconds: float | None
-    reason: str | None = None
-    detail: str = ""
+    candidate: ms.MeasureCandidate
+    point: Point
 
 
 class KernelSearch:
-    """Evolutionary search over one kernel's schedules, continued from the trials in the database."""
+    """Search over one kernel's schedules, continued from the trials in the database.
+
+    First come schedules that were best for kernels of a near shape or on a sibling CPU, then register tiles in the
+    order an ideal core ranks them, then evolution from the best ones measured.
+    """
 
     def __init__(
         self,
         kernel: Kernel,
         target: tvm.target.Target,
-        model: ms.CostModel,
-        known: list[Trial],
+        model: Ranking,
+        known: Sequence[Trial],
+        starts: Sequence[Start],
         trials: int,
-        batch: int,
         seed: int,
         scratch: Path,
     ) -> None:
-        """Prepare up to ``trials`` more candidates in batches of ``batch``; ``scratch`` is a folder to create."""
+        """Prepare for ``trials`` more candidates; ``scratch`` is a folder to create, ``starts`` come from elsewhere."""
+        self._kernel = kernel
         self._target = target
         self._unit = VectorUnit.of(target)
         self._model = model
@@ -52,45 +64,35 @@ class KernelSearch:
         self._lines = Journal(scratch / "records.json")
         self._database = ms.database.JSONDatabase(str(scratch / "workloads.json"), str(self._lines.path))
         self._workload = self._database.commit_workload(kernel.module)
-        self._module = kernel.module
         space = cpu_space()
-        self._context = ms.TuneContext(
-            mod=kernel.module,
-            target=target,
-            space_generator=space,
-            # Small populations: a candidate's proposal must not cost more than its build and measurement.
-            search_strategy=ms.search_strategy.EvolutionarySearch(
-                population_size=4 * batch, init_min_unmeasured=2 * batch, genetic_num_iters=2, eps_greedy=0.15
-            ),
-            task_name=kernel.name,
-            rand_state=seed % (2**31 - 1) + 1,
-            num_threads=1,
-        )
+        general = self._designs_of(space)
         self._postprocs = list(space.postprocs)
-        seen = self._remember(known)
-        tiled = self._register_designs(kernel)
-        # The first half of a kernel's trials goes to the tiles that look best on paper, the rest to evolution.
-        promising = islice(self._promising(tiled), (len(known) + trials + 1) // 2)
-        self._seeds = [seed for seed in promising if _digest(seed) not in seen][:trials]
-        self._batch = batch
-        self._proposed_seeds = False
-        designs = [*self._context.generate_design_space(), *tiled]
-        self._context.pre_tuning(trials, batch, designs, self._database, model)
+        tiled = [design for design in self._designs_of(register_space(self._unit)) if is_tiled(design)]
+        self._designs = [Design(design.trace) for design in (*tiled, *general)]
+        self._given: set[str] = set()
+        self._evolution = Evolution(kernel.module, self._designs, model, seed)
+        for trial in known:
+            self._remember(trial)
+        # The first half of a kernel's trials goes to what looks best beforehand, the rest to evolution.
+        half = (len(known) + trials + 1) // 2
+        started = self._started(starts if not known else ())
+        self._seeds = islice(chain(started, self._promising(tiled)), max(0, half - len(known)))
 
-    def propose(self) -> list[ms.MeasureCandidate]:
-        """Return the next candidates, none when the space or the budget given at the start is used up."""
-        seeds, self._seeds = self._seeds[: self._batch], self._seeds[self._batch :]
-        self._proposed_seeds = bool(seeds)
-        if seeds:
-            return seeds
-        return list(self._context.generate_measure_candidates() or [])
+    def propose(self, count: int) -> list[Proposal]:
+        """Return up to ``count`` further candidates, none when the space is used up."""
+        found = list(islice(self._seeds, count))
+        if len(found) < count:
+            points = self._evolution.points()
+            found += islice(filter(None, map(self._realised, points)), count - len(found))
+        return found
 
-    def record(self, candidate: ms.MeasureCandidate, outcome: Outcome) -> list[Any]:
-        """Show one outcome to the search and return its record as MetaSchedule's JSON.
+    def record(self, proposal: Proposal, outcome: Outcome) -> list[Any]:
+        """Return an outcome as MetaSchedule's JSON of a record.
 
         Only TVM's own file writer can spell out layout transformations, hence the way over a file.
         """
         seconds = FAILED_SECONDS if outcome.seconds is None else outcome.seconds
+        candidate = proposal.candidate
         record = ms.database.TuningRecord(
             candidate.sch.trace, self._workload, [seconds], self._target, candidate.args_info
         )
@@ -98,53 +100,60 @@ class KernelSearch:
         [(_, document)] = self._lines.read_new()
         return list(document)
 
-    def learn(self, candidates: list[ms.MeasureCandidate], outcomes: list[Outcome]) -> None:
-        """Take in a whole batch from ``propose``, in its order."""
-        results = [_runner_result(outcome) for outcome in outcomes]
-        self._model.update(self._context, candidates, results)
-        if not self._proposed_seeds:
-            self._context.notify_runner_results(candidates, results)
+    def learn(self, proposal: Proposal, outcome: Outcome) -> None:
+        """Take in one outcome."""
+        self._learn(proposal.point, outcome.seconds)
 
-    def _register_designs(self, kernel: Kernel) -> list[Schedule]:
-        space = register_space(self._unit)
+    def _learn(self, point: Point, seconds: float | None) -> None:
+        self._model.add(self._designs[point.design].family, self._kernel.workload, point.decisions, seconds)
+        self._evolution.add(point, seconds)
+
+    def _designs_of(self, space: ms.space_generator.SpaceGenerator) -> list[Schedule]:
         context = ms.TuneContext(
-            mod=kernel.module, target=self._target, space_generator=space, num_threads=1, rand_state=1
+            mod=self._kernel.module, target=self._target, space_generator=space, num_threads=1, rand_state=1
         )
-        return [design for design in context.generate_design_space() if is_tiled(design)]
+        return list(context.generate_design_space())
 
-    def _promising(self, designs: list[Schedule]) -> Iterator[ms.MeasureCandidate]:
-        extents = extents_of(Schedule(self._module), self._unit)
+    def _remember(self, trial: Trial) -> None:
+        """Take in a trial of an earlier run; one of a space that has changed since makes a design of its own."""
+        trace = ms.database.TuningRecord.from_json(trial.record, self._workload).trace
+        design = Design(trace)
+        texts = [known.text for known in self._designs]
+        if design.text not in texts:
+            self._designs.append(design)
+            texts.append(design.text)
+        number = texts.index(design.text)
+        self._learn(Point(number, self._designs[number].decisions(trace)), trial.seconds)
+
+    def _started(self, starts: Sequence[Start]) -> Iterator[Proposal]:
+        for point in islice(nearest(starts, self._kernel.workload, self._designs), _STARTS):
+            proposal = self._realised(point)
+            if proposal is not None:
+                yield proposal
+
+    def _promising(self, designs: list[Schedule]) -> Iterator[Proposal]:
+        extents = extents_of(Schedule(self._kernel.module), self._unit)
         if extents is None:
             return
-        given: set[str] = set()
         for tile in rank_tiles(extents, self._unit):
-            for design in designs:
-                schedule = with_tile(self._module, design, tile)
-                if not all(postproc.apply(schedule) for postproc in self._postprocs):
-                    continue
-                arguments = ms.arg_info.ArgInfo.from_entry_func(schedule.mod, remove_preproc=True)
-                candidate = ms.search_strategy.MeasureCandidate(schedule, arguments)
-                if _digest(candidate) not in given:
-                    given.add(_digest(candidate))
-                    yield candidate
+            for number, design in enumerate(designs):
+                schedule = with_tile(self._kernel.module, design, tile)
+                proposal = self._realised(Point(number, self._designs[number].decisions(schedule.trace)))
+                if proposal is not None:
+                    yield proposal
 
-    def _remember(self, known: list[Trial]) -> set[str]:
-        """Take in trials of earlier runs and return the hashes of the schedules they tried."""
-        records = [ms.database.TuningRecord.from_json(trial.record, self._workload) for trial in known]
-        for record in records:
-            self._database.commit_tuning_record(record)
-        self._lines.read_new()
-        candidates = [record.as_measure_candidate() for record in records]
-        outcomes = [Outcome(trial.seconds, trial.reason) for trial in known]
-        self._model.update(self._context, candidates, [_runner_result(outcome) for outcome in outcomes])
-        return {_digest(candidate) for candidate in candidates}
-
-
-def _digest(candidate: ms.MeasureCandidate) -> str:
-    return str(shash2hex(candidate.sch.mod))
-
-
-def _runner_result(outcome: Outcome) -> ms.runner.RunnerResult:
-    if outcome.seconds is None:
-        return ms.runner.RunnerResult(None, outcome.reason)
-    return ms.runner.RunnerResult([outcome.seconds], None)
+    def _realised(self, point: Point) -> Proposal | None:
+        """Return the candidate at ``point``, ``None`` if it was given before or does not fit the kernel."""
+        if not self._evolution.is_new(point):
+            return None
+        self._evolution.mark(point)
+        schedule = self._designs[point.design].apply(self._kernel.module, point.decisions)
+        candidate = None if schedule is None else candidate_of(schedule, self._postprocs)
+        if candidate is None:
+            return None
+        # Two ways to the same code are one candidate.
+        code = str(shash2hex(candidate.sch.mod))
+        if code in self._given:
+            return None
+        self._given.add(code)
+        return Proposal(candidate, point)

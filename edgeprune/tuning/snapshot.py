@@ -6,11 +6,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgeprune.lowering import Lowered
+from edgeprune.lowering import Lowered, tvm_target
 from edgeprune.target import Target
 from edgeprune.tuning.database import RECORDS, WORKLOADS, Database
 from edgeprune.tuning.descriptor import describe
 from edgeprune.tuning.kernels import extract_kernels
+from edgeprune.tuning.untuned import schedule_key, untuned
 
 
 def snapshot(database: Path, lowered: Lowered, target: Target, out: Path, *, best: int = 1) -> int:
@@ -28,10 +29,13 @@ def snapshot(database: Path, lowered: Lowered, target: Target, out: Path, *, bes
     descriptor.stamp(out)
     workloads: list[list[str] | None] = []
     records: list[list[object]] = []
-    for workload in sorted({kernel.workload for kernel in extract_kernels(lowered, target)}):
+    compiled_for = tvm_target(target)
+    kernels = {kernel.workload: kernel for kernel in extract_kernels(lowered, target)}
+    for workload, kernel in sorted(kernels.items()):
         trials = source.best(workload, best)
-        untuned = source.baseline(workload)
-        if not trials or (untuned is not None and trials[0].seconds is not None and untuned < trials[0].seconds):
+        key = schedule_key(untuned(kernel, compiled_for)) if trials else ""
+        without = source.untuned_seconds(workload, key)
+        if not trials or (without is not None and trials[0].seconds is not None and without < trials[0].seconds):
             continue
         records += [[len(workloads), trial.record] for trial in trials]
         workloads.append(source.workload_document(workload))

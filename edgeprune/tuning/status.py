@@ -70,6 +70,6 @@ def _kernel(records: Database, workload: str, name: str | None) -> KernelStatus:
         trials=len(trials),
         failures=dict(sorted(failures.items())),
         best_us=best[0].seconds * 1e6 if best and best[0].seconds is not None else None,
-        baseline_us=None if baseline is None else baseline * 1e6,
+        baseline_us=None if baseline is None else baseline.seconds * 1e6,
         exhausted=records.exhausted(workload),
     )

@@ -1,12 +1,8 @@
-"""A process that builds or measures candidates until its pipe closes: ``python -m ... FD CORE...``."""
+"""What a process does that builds or measures candidates until its pipe closes."""
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
-import signal
-import sys
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -17,8 +13,6 @@ from edgeprune.tuning.build_candidate import build_candidate
 from edgeprune.tuning.candidate_code import build_code, store_reference
 from edgeprune.tuning.measure_candidate import Reference, WrongResultError, measure_candidate, run_reference
 from edgeprune.tuning.plan import Plan
-
-_PR_SET_PDEATHSIG = 1
 
 
 class Handler:
@@ -69,15 +63,9 @@ class Handler:
         return {"seconds": measure_candidate(Path(job["library"]), plan, reference, job["best"])}
 
 
-def main(arguments: list[str]) -> None:
-    """Serve jobs from the connection whose file descriptor is the first argument, on the cores the others name."""
-    _die_with_parent()
-    # Ctrl-C is the parent's to handle: it saves what is done and closes the pipe.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.sched_setaffinity(0, {int(core) for core in arguments[1:]})
-    connection = Connection(int(arguments[0]))
+def serve(connection: Connection) -> None:
+    """Do one job after another until the other end of ``connection`` closes."""
     handler = Handler()
-    connection.send_bytes(b'{"ready":true}')
     while True:
         try:
             job = json.loads(connection.recv_bytes())
@@ -86,14 +74,6 @@ def main(arguments: list[str]) -> None:
         connection.send_bytes(json.dumps(handler.answer(job)).encode())
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _last_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return (lines[-1].strip() if lines else type(error).__name__)[:300]
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

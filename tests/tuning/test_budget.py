@@ -68,7 +68,7 @@ def test_the_kernel_with_most_time_at_stake_is_next() -> None:
     assert next_kernel([fast, slow]) is fast
     unknown = KernelState(KERNELS[2], 4, [])
     assert next_kernel([fast, slow, unknown]) is unknown
-    unknown.in_flight = fast.in_flight = True
+    unknown.in_flight = fast.in_flight = 5
     assert next_kernel([fast, slow, unknown]) is slow
     slow.exhausted = True
     assert next_kernel([fast, slow, unknown]) is None

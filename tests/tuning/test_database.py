@@ -9,7 +9,7 @@ import pytest
 
 from edgeprune.errors import UserError
 from edgeprune.target import Target
-from edgeprune.tuning.database import FAILED_SECONDS, RECORDS, WORKLOADS, Database
+from edgeprune.tuning.database import FAILED_SECONDS, RECORDS, WORKLOADS, Baseline, Database
 from edgeprune.tuning.descriptor import Descriptor, describe
 
 DEVICE = Descriptor("x86_64-linux-gnu", "znver3", (), "", 1, "0.27.0")
@@ -102,9 +102,9 @@ def test_native_is_resolved_to_the_cpu(host: Target) -> None:
 def test_what_is_known_about_kernels_is_kept(tmp_path: Path) -> None:
     database = Database(tmp_path / "db", DEVICE)
     assert (database.baseline("111"), database.exhausted("111")) == (None, False)
-    database.set_baseline("111", 3e-6)
-    database.set_baseline("111", 2e-6)
+    database.set_baseline("111", 3e-6, "s")
+    database.set_baseline("111", 2e-6, "s")
     database.set_exhausted("111")
     opened = Database(tmp_path / "db", DEVICE)
-    assert (opened.baseline("111"), opened.exhausted("111")) == (2e-6, True)
+    assert (opened.baseline("111"), opened.exhausted("111")) == (Baseline(2e-6, "s"), True)
     assert not opened.exhausted("222")

@@ -8,7 +8,7 @@ import pytest
 import tvm
 
 from edgeprune.errors import UserError
-from edgeprune.tuning.database import FAILED_SECONDS, Database
+from edgeprune.tuning.database import FAILED_SECONDS, Baseline, Database
 from edgeprune.tuning.descriptor import Descriptor
 from edgeprune.tuning.merge import Merged, merge
 from edgeprune.tuning.records_file import export_records, import_records
@@ -28,7 +28,7 @@ def full(tmp_path: Path) -> Database:
     database.append(CONV, record("a", 2e-6), None)
     database.append(DENSE, record("b", FAILED_SECONDS), "build error")
     database.append(CONV, record("c", 1e-6), None)
-    database.set_baseline("111", 4e-6)
+    database.set_baseline("111", 4e-6, "s")
     database.set_name("111", "conv2d")
     database.set_exhausted("222")
     return database
@@ -46,7 +46,7 @@ def test_a_file_carries_everything_to_another_cache(full: Database, tmp_path: Pa
     there = Database(DEVICE.directory(tmp_path / "there"), DEVICE)
     assert times(there, "111") == [(2e-6, None), (1e-6, None)]
     assert times(there, "222") == [(None, "build error")]
-    assert (there.baseline("111"), there.name("111"), there.exhausted("222")) == (4e-6, "conv2d", True)
+    assert (there.baseline("111"), there.name("111"), there.exhausted("222")) == (Baseline(4e-6, "s"), "conv2d", True)
 
 
 def test_equal_records_are_equal_files_and_a_second_import_adds_nothing(full: Database, tmp_path: Path) -> None:
@@ -71,10 +71,10 @@ def test_only_the_kernels_asked_for_are_exported(full: Database, tmp_path: Path)
 def test_a_schedule_both_tried_keeps_the_time_measured_here(full: Database, tmp_path: Path) -> None:
     mine = Database(tmp_path / "mine", DEVICE)
     mine.append(CONV, record("c", 9e-6), None)
-    mine.set_baseline("111", 7e-6)
+    mine.set_baseline("111", 7e-6, "s")
     assert merge(full, mine) == Merged(added=2, already=1)
     assert times(mine, "111") == [(9e-6, None), (2e-6, None)]
-    assert mine.baseline("111") == 7e-6
+    assert mine.baseline("111") == Baseline(7e-6, "s")
 
 
 def test_records_of_another_tvm_are_refused(tmp_path: Path) -> None:

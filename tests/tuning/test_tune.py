@@ -9,6 +9,7 @@ from tvm.s_tir import meta_schedule as ms
 
 from edgeprune.lowering import Lowered
 from edgeprune.lowering.schedule import schedule
+from edgeprune.progress import Table
 from edgeprune.recipe.schema import Tune
 from edgeprune.target import Target, find_target
 from edgeprune.tuning.database import RECORDS, WORKLOADS
@@ -24,6 +25,7 @@ class Listener:
         self.stages: list[tuple[str, int | None]] = []
         self.messages: list[str] = []
         self.notes: list[str] = []
+        self.tables: list[Table] = []
 
     def stage(self, name: str, total: int | None) -> None:
         self.stages.append((name, total))
@@ -33,6 +35,9 @@ class Listener:
 
     def note(self, message: str) -> None:
         self.notes.append(message)
+
+    def table(self, table: Table) -> None:
+        self.tables.append(table)
 
 
 def test_no_trials_is_said_not_hidden(tiny: Lowered, host: Target, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from multiprocessing.connection import wait
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +15,11 @@ from edgeprune.lowering import tvm_target
 from edgeprune.target import Target
 from edgeprune.tuning.local_runner import LocalRunner
 from edgeprune.tuning.measure_candidate import make_inputs
+from edgeprune.tuning.nursery import Nursery
+from edgeprune.tuning.outcome import Outcome
 from edgeprune.tuning.pipeline import Cores, Pipeline
 from edgeprune.tuning.plan import Buffer
-from edgeprune.tuning.search import Outcome
+from edgeprune.tuning.worker import Worker
 from tests.tuning.double_kernel import double, module
 
 pytestmark = pytest.mark.slow
@@ -28,16 +32,29 @@ def _on_a_gpu() -> tvm.IRModule:
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory, host: Target) -> Iterator[Pipeline]:
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    nursery = Nursery(tmp_path_factory.mktemp("nursery") / "log")
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery, host: Target) -> Iterator[Pipeline]:
     directory, cores = tmp_path_factory.mktemp("pipeline"), Cores.available()
-    pipeline = Pipeline(directory, cores, LocalRunner(directory, cores.runner, tvm_target(host), seed=3))
-    pipeline.set_reference("double", tvm.IRModule({"main": double("x[v] * T.float32(2)")}), "double")
+    runner = LocalRunner(nursery, directory, cores.runner, tvm_target(host), seed=3)
+    pipeline = Pipeline(nursery, directory, cores, runner)
+    pipeline.add_reference("double", tvm.IRModule({"main": double("x[v] * T.float32(2)")}), "double")
     yield pipeline
     pipeline.close()
 
 
+@pytest.fixture(autouse=True)
+def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEPRUNE_LOCK_DIRECTORY", str(tmp_path))
+
+
 def _outcome(pipeline: Pipeline, number: int, module: tvm.IRModule) -> Outcome:
-    pipeline.add(number, "double", module, None)
+    pipeline.add(number, "double", "double", module, None)
     while True:
         for finished, outcome in pipeline.finished(0.2):
             assert finished == number
@@ -78,7 +95,32 @@ def test_a_hang_is_ended(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_kernel_that_cannot_be_built_at_all_fails_the_run(pipeline: Pipeline) -> None:
     with pytest.raises(StageFailure, match="kernel bound: without any schedule: build error: "):
-        pipeline.set_reference("bound", _on_a_gpu(), "bound")
+        pipeline.add_reference("bound", _on_a_gpu(), "bound")
+        while not pipeline.empty:
+            pipeline.finished(0.2)
+
+
+def test_a_worker_that_is_stopped_loses_no_time(nursery: Nursery, tmp_path: Path) -> None:
+    worker = Worker(nursery, tmp_path / "log", Cores.available().builders)
+    worker.submit({"kind": "nothing"}, seconds=1000.0)
+    worker.pause()
+    before = worker._deadline
+    worker.resume()
+    assert before is not None
+    assert worker._deadline is not None
+    assert worker._deadline > before
+    while (outcome := worker.poll()) is None:
+        wait([worker.connection], timeout=0.2)
+    assert outcome == {"reason": "run error", "detail": "'nothing'"}
+    worker.close()
+
+
+def test_a_nursery_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgeprune.tuning.nursery.sys.executable", "/bin/false")
+    nursery = Nursery(tmp_path / "log")
+    with pytest.raises(StageFailure, match="the tuning processes ended"):
+        nursery.spawn(tmp_path / "worker.log", (0,))
+    nursery.close()
 
 
 def test_inputs_depend_on_the_seed_alone() -> None:

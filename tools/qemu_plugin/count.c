@@ -4,8 +4,11 @@
  * table (see core.h) it also estimates the cycles of the region on that core.
  *
  *     qemu-aarch64 -plugin libcount.so,out=FILE[,core=TABLE] PROGRAM
+ *     qemu-aarch64 -plugin libcount.so,each=FILE[,core=TABLE] PROGRAM
  *
- * At the guest's exit FILE receives one JSON object. There is a call before every instruction instead of one per
+ * At the guest's exit the first form's FILE receives one JSON object. The second form is for programs that open many
+ * regions, one after another: its FILE receives one line of JSON per region as it closes, so that those of a program
+ * that crashes later are there, and nothing at the exit. There is a call before every instruction instead of one per
  * translated block, because a block may be left in its middle by a fault or a signal; it costs little (1.1 s against
  * 0.7 s for 230 million instructions).
  *
@@ -18,6 +21,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pipeline.h"
@@ -37,7 +41,7 @@ static struct {
 } counters[MAXIMUM_VCPUS] __attribute__((aligned(64)));
 
 static struct {
-    char path[4096], table[4096];
+    char path[4096], each[4096], table[4096];
     const char *guest;
     int64_t prctl_number;
 } settings;
@@ -85,7 +89,9 @@ static void accessed(unsigned int vcpu, qemu_plugin_meminfo_t access, uint64_t a
     if (found.level > model.found.level) model.found = found;
 }
 
+/* Of many regions each starts as the only one would: what branches did in the others is not its own doing. */
 static void open_model(void) {
+    if (settings.each[0] != '\0') pipeline_forget_branches(model.pipeline);
     pipeline_restart(model.pipeline);
     caches_forget_counts(model.caches);
     model.executing = NULL;
@@ -132,16 +138,25 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *block) 
     }
 }
 
+static void close_region_of_many(void);
+
+static void forget_region(void) {
+    for (unsigned int vcpu = 0; vcpu < MAXIMUM_VCPUS; vcpu++)
+        memset(counters[vcpu].region, 0, sizeof counters[vcpu].region);
+}
+
 static void system_call(qemu_plugin_id_t id, unsigned int vcpu, int64_t number, uint64_t option, uint64_t open,
                         uint64_t a3, uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8) {
     (void)id, (void)a3, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
     if (number != settings.prctl_number || option != REGION_OPTION) return;
+    if (open && settings.each[0] != '\0') forget_region();
     if (model.pipeline != NULL && vcpu == MODELLED_VCPU) {
         if (open) open_model();
         else close_model();
     }
     atomic_store(&region_open, open != 0);
     atomic_fetch_add(open ? &regions_opened : &regions_closed, 1);
+    if (!open && settings.each[0] != '\0') close_region_of_many();
 }
 
 /* ---- the result ---- */
@@ -169,23 +184,32 @@ static void write_cycles(FILE *file) {
     fprintf(file, "]");
 }
 
-static void write_all(FILE *file) {
-    uint64_t all = 0, region = 0;
-    unsigned int threads = 0, in_region = 0;
+static void write_region(FILE *file) {
+    uint64_t region = 0;
+    unsigned int in_region = 0;
     for (unsigned int vcpu = 0; vcpu < MAXIMUM_VCPUS; vcpu++) {
-        all += counters[vcpu].all;
         region += region_of(vcpu);
-        threads += counters[vcpu].all > 0;
         in_region += region_of(vcpu) > 0;
     }
-    fprintf(file, "{\"guest\":\"%s\",\"threads\":%u,\"instructions\":%llu,\"region\":{\"opened\":%u,\"closed\":%u,"
-                  "\"instructions\":%llu,\"threads\":%u,\"mix\":{",
-            settings.guest, threads, (unsigned long long)all, atomic_load(&regions_opened),
-            atomic_load(&regions_closed), (unsigned long long)region, in_region);
+    fprintf(file, "{\"opened\":%u,\"closed\":%u,\"instructions\":%llu,\"threads\":%u,\"mix\":{",
+            atomic_load(&regions_opened), atomic_load(&regions_closed), (unsigned long long)region, in_region);
     write_mix(file);
     fprintf(file, "}");
     if (model.pipeline != NULL && in_region == 1 && region_of(MODELLED_VCPU) > 0) write_cycles(file);
-    fprintf(file, "}}\n");
+    fprintf(file, "}");
+}
+
+static void write_all(FILE *file) {
+    uint64_t all = 0;
+    unsigned int threads = 0;
+    for (unsigned int vcpu = 0; vcpu < MAXIMUM_VCPUS; vcpu++) {
+        all += counters[vcpu].all;
+        threads += counters[vcpu].all > 0;
+    }
+    fprintf(file, "{\"guest\":\"%s\",\"threads\":%u,\"instructions\":%llu,\"region\":", settings.guest, threads,
+            (unsigned long long)all);
+    write_region(file);
+    fprintf(file, "}\n");
 }
 
 /* A result with a hole in it must not look like one: no file is left when writing fails or something went uncounted. */
@@ -210,6 +234,20 @@ static void write_counts(qemu_plugin_id_t id, void *user) {
     }
 }
 
+/* A line that cannot be written ends the guest: the reader would take the next region's for this one's. */
+static void close_region_of_many(void) {
+    FILE *file = atomic_load(&uncounted) > 0 ? NULL : fopen(settings.each, "a");
+    bool failed = file == NULL;
+    if (!failed) {
+        write_region(file);
+        failed = fputc('\n', file) == EOF;
+        failed = fclose(file) != 0 || failed;
+    }
+    if (!failed) return;
+    fprintf(stderr, "edgeprune count: cannot write %s: %s\n", settings.each, strerror(errno));
+    abort();
+}
+
 /* ---- set-up ---- */
 
 /* The number of prctl in each guest's system call table; -1 for a guest this plugin does not know. */
@@ -224,12 +262,18 @@ static int64_t prctl_number(const char *guest) {
 }
 
 static bool take_argument(const char *argument) {
-    char *place = strncmp(argument, "out=", 4) == 0 ? settings.path : settings.table;
-    size_t key = place == settings.path ? 4 : 5;
-    if (place == settings.table && strncmp(argument, "core=", key) != 0) return false;
-    if (strlen(argument + key) >= sizeof settings.path) return false;
-    strcpy(place, argument + key);
-    return place[0] != '\0';
+    static const struct {
+        const char *key;
+        char *place;
+    } known[] = {{"out=", settings.path}, {"each=", settings.each}, {"core=", settings.table}};
+    for (size_t index = 0; index < sizeof known / sizeof *known; index++) {
+        size_t key = strlen(known[index].key);
+        if (strncmp(argument, known[index].key, key) != 0) continue;
+        if (argument[key] == '\0' || strlen(argument + key) >= sizeof settings.path) return false;
+        strcpy(known[index].place, argument + key);
+        return true;
+    }
+    return false;
 }
 
 static bool start_model(void) {
@@ -251,8 +295,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argume
         fprintf(stderr, "edgeprune count: wrong argument %s\n", argument[index]);
         return -1;
     }
-    if (settings.path[0] == '\0') {
-        fprintf(stderr, "edgeprune count: the argument out=FILE is missing\n");
+    if ((settings.path[0] == '\0') == (settings.each[0] == '\0')) {
+        fprintf(stderr, "edgeprune count: one of the arguments out=FILE and each=FILE is wanted\n");
         return -1;
     }
     snprintf(guest, sizeof guest, "%s", info->target_name);
@@ -265,6 +309,6 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argume
     if (!start_model()) return -1;
     qemu_plugin_register_vcpu_tb_trans_cb(id, block_translated);
     qemu_plugin_register_vcpu_syscall_cb(id, system_call);
-    qemu_plugin_register_atexit_cb(id, write_counts, NULL);
+    if (settings.path[0] != '\0') qemu_plugin_register_atexit_cb(id, write_counts, NULL);
     return 0;
 }

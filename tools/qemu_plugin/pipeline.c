@@ -27,6 +27,10 @@ struct pipeline {
     struct variant variant[VARIANTS];
 };
 
+void pipeline_forget_branches(struct pipeline *pipeline) {
+    memset(pipeline->predictor, 2, sizeof pipeline->predictor);
+}
+
 struct pipeline *pipeline_new(const struct core *core) {
     struct pipeline *pipeline = calloc(1, sizeof *pipeline);
     if (pipeline == NULL || core->window > MOST_WINDOW) {
@@ -34,7 +38,7 @@ struct pipeline *pipeline_new(const struct core *core) {
         return NULL;
     }
     pipeline->core = core;
-    memset(pipeline->predictor, 2, sizeof pipeline->predictor);
+    pipeline_forget_branches(pipeline);
     return pipeline;
 }
 

@@ -17,6 +17,7 @@ struct pipeline;
 
 struct pipeline *pipeline_new(const struct core *core); /* NULL: out of memory; keeps pointing to the core */
 void pipeline_restart(struct pipeline *pipeline);       /* empty again at cycle 0; what branches did is remembered */
+void pipeline_forget_branches(struct pipeline *pipeline);
 void pipeline_step(struct pipeline *pipeline, const struct instruction *instruction, const struct execution *execution);
 uint64_t pipeline_cycles(const struct pipeline *pipeline, int variant);
 uint64_t pipeline_mispredicted(const struct pipeline *pipeline);
