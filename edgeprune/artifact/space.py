@@ -14,10 +14,10 @@ _LEAST_FREE = 4 * 2**20
 
 @contextmanager
 def explaining_little_space(directory: Path) -> Iterator[None]:
-    """Add to a failure inside the block that ``directory``'s disk is nearly full, if it is.
+    """Say of a failure inside the block that ``directory``'s disk is nearly full, if it is.
 
     Raises:
-        StageFailure: the one of the block, with that line.
+        StageFailure: the one of the block, or in its place that.
     """
     try:
         yield
@@ -25,5 +25,6 @@ def explaining_little_space(directory: Path) -> Iterator[None]:
         free = shutil.disk_usage(directory).free
         if free >= _LEAST_FREE:
             raise
-        message = f"{failure}\n{directory.parent}: only {free // 1024} KiB are free there; free some, or set TMPDIR"
+        what = str(failure).splitlines()[0].rstrip(":")
+        message = f"{directory.parent}: only {free // 1024} KiB are free there; free some, or set TMPDIR ({what})"
         raise StageFailure(message) from failure

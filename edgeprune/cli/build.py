@@ -62,7 +62,9 @@ def command(
         target = target.model_copy(update={"threads": threads})
     from edgeprune.onnx_reference import made_records
     from edgeprune.stages.lower import lower
+    from edgeprune.toolchain import toolchain_for
 
+    toolchain_for(target)  # a missing compiler is said now, not after all that comes before it
     model = name or re.sub(r"[^a-z0-9]+", "_", network.stem.lower()).strip("_") or "model"
     with (
         whole_directory(out, force=force) as partial,

@@ -2,41 +2,118 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import re
 import shutil
+import signal
+import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
-from edgeprune.errors import UserError
+from edgeprune.errors import EdgepruneError, UserError
 
 # What the first file of each kind of output is called: --force must not take away a directory of somebody else's.
-_OWN_FILES = ("manifest.json", "lowered.json", "tuning.json", "stage.json")
+_OWN_FILES = ("manifest.json", "relax-vm.json", "lowered.json", "tuning.json", "stage.json")
+_TERMINATED = 128 + signal.SIGTERM
+# Between its making and its locking a directory looks abandoned.
+_SECONDS_TO_LOCK = 60
 
 
 @contextmanager
 def whole_directory(out: Path, *, force: bool) -> Iterator[Path]:
     """Yield a directory beside ``out`` that takes its name when the block ends without an error.
 
+    Where the block fails, is interrupted or told to terminate, nothing is left. What a process left that was killed
+    outright is removed by the next one that writes to the same place. An error that names the directory names ``out``
+    in its place.
+
     Raises:
         UserError: ``out`` exists and is not empty (and ``force`` is not given), or cannot be written beside.
     """
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out}: is a file; --out names a directory")
-    if out.is_dir() and any(out.iterdir()) and not force:
-        raise UserError(f"{out}: holds something already; --force replaces it")
-    if out.is_dir() and any(out.iterdir()) and not any((out / name).is_file() for name in _OWN_FILES):
-        raise UserError(f"{out}: --force: nothing of edgeprune's lies there; it is left alone")
+    _refuse_what_is_there(out, force)
     try:
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(out)
         partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.absolute().parent))
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror}; choose another --out") from None
+    lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield partial
-        if out.exists():
-            shutil.rmtree(out)
-        partial.chmod(0o755)
-        partial.rename(out)
+        _try_lock(lock)
+        with _terminating_tidily():
+            yield partial
+            if out.exists():
+                shutil.rmtree(out)
+            partial.chmod(0o755)
+            partial.rename(out)
+    except EdgepruneError as error:
+        if str(partial) not in str(error):
+            raise
+        inside = rf"{re.escape(str(partial))}[^\s:;,]*"
+        raise type(error)(re.sub(inside, lambda _: str(out), str(error))) from error
     finally:
+        os.close(lock)
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _refuse_what_is_there(out: Path, force: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: is a file; --out names a directory")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not force:
+        raise UserError(f"{out}: holds something already; --force replaces it")
+    if not any((out / name).is_file() for name in _OWN_FILES):
+        raise UserError(f"{out}: --force: nothing of edgeprune's lies there; it is left alone")
+
+
+def _remove_abandoned(out: Path) -> None:
+    """Remove the directories of processes that were killed: no process holds their lock any more."""
+    ours = re.compile(re.escape(f".{out.name}-") + "[a-z0-9_]{8}")
+    for path in out.absolute().parent.iterdir():
+        if not ours.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+            continue
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime < _SECONDS_TO_LOCK:
+                continue
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                if _try_lock(lock):
+                    shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _try_lock(lock: int) -> bool:
+    """Return whether this process holds the lock now; some network file systems have none."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _terminating_tidily() -> Iterator[None]:
+    """Make a request to terminate an exception inside the block, so that what must be undone is."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    owner = os.getpid()
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != owner:  # a forked process has nothing of its own to undo
+            os._exit(_TERMINATED)
+        sys.exit(_TERMINATED)
+
+    signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -22,16 +22,16 @@ def tvm_target(target: Target) -> tvm.target.Target:
     Artifacts run one thread, so that ``num-cores`` is 1 whatever the board has.
 
     Raises:
-        UserError: LLVM does not know the CPU's name or an attribute for its triple, or kernels and linker disagree
-            on how floats are passed.
+        UserError: LLVM does not know the CPU's name or an attribute for its triple, kernels and linker disagree
+            on how floats are passed, or a CPU with one way only is told which.
     """
     cpu = target.cpu
+    _check_float_abi(target)
     if cpu.isa == "native":
         return native_target()
     if not codegen.llvm_is_valid_cpu(cpu.name, cpu.triple):
         raise UserError(f"target {target.name}: cpu.name: LLVM knows no CPU {cpu.name!r} for {cpu.triple}")
     check_attributes(target)
-    _check_float_abi(target)
     description: dict[str, Any] = {"kind": "llvm", "mtriple": cpu.triple, "mcpu": cpu.name, "num-cores": 1}
     if cpu.attributes:
         description["mattr"] = list(cpu.attributes)
@@ -43,6 +43,10 @@ def tvm_target(target: Target) -> tvm.target.Target:
 
 def _check_float_abi(target: Target) -> None:
     if target.cpu.isa != "armv7":
+        if target.cpu.float_abi is not None:
+            raise UserError(
+                f"target {target.name}: cpu.float_abi does nothing when cpu.isa is {target.cpu.isa!r}; remove it"
+            )
         return
     wanted = "hard" if target.toolchain.triple.partition(".")[0].endswith("hf") else "soft"
     if target.cpu.float_abi != wanted:

@@ -129,5 +129,9 @@ def task_module(lowered: Lowered) -> tvm.IRModule:
 
 def _write(path: Path, text: str) -> None:
     unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        # A failed write does not say which file it was.
+        raise OSError(error.errno, error.strerror, str(path)) from error

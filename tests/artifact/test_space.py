@@ -23,8 +23,8 @@ def test_a_failure_on_a_full_disk_says_so(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**30, 2**30 - free, free))
     with pytest.raises(StageFailure) as caught, explaining_little_space(tmp_path / "work"):
         raise StageFailure("linking x: zig failed:\nexit code -6")
-    note = f"\n{tmp_path}: only 100 KiB are free there; free some, or set TMPDIR" if told else ""
-    assert str(caught.value) == "linking x: zig failed:\nexit code -6" + note
+    said = f"{tmp_path}: only 100 KiB are free there; free some, or set TMPDIR (linking x: zig failed)"
+    assert str(caught.value) == (said if told else "linking x: zig failed:\nexit code -6")
 
 
 def test_an_output_disk_that_fills_up_leaves_the_old_artifact_alone(
