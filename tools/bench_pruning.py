@@ -101,14 +101,16 @@ def _limits(options: argparse.Namespace, seconds: int) -> Limits:
 
 def _ours(zoo: Zoo, name: str, folder: Path, options: argparse.Namespace) -> Row:
     limits = _limits(options, options.processor_seconds)
-    row = run_child(ours.run, zoo.name, name, options.amount, folder, limits)
+    amount = options.amount
+    row = run_child(lambda work, report: ours.run(zoo, name, amount, work, report), folder, limits)
     if not row.get("failed"):
-        row.update(run_child(reload.run, zoo.name, name, options.amount, folder, limits))
+        row.update(run_child(lambda work, report: reload.run(zoo, name, amount, work, report), folder, limits))
     return {"handled": handled(row), "input": list(zoo.shape(name)[0]), **row}
 
 
 def _peer(zoo: Zoo, name: str, folder: Path, options: argparse.Namespace) -> Row:
-    row = run_child(peer.run, zoo.name, name, options.amount, folder, _limits(options, options.peer_seconds))
+    limits = _limits(options, options.peer_seconds)
+    row = run_child(lambda work, report: peer.run(zoo, name, options.amount, work, report), folder, limits)
     return {"handled": False, **row}
 
 

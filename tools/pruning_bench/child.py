@@ -21,10 +21,8 @@ from typing import Any
 
 import torch
 
-from pruning_bench.zoos import ZOOS, Zoo
-
 Row = dict[str, Any]
-Work = Callable[[Zoo, str, float, Path, Callable[[Row], None]], None]
+Work = Callable[[Path, Callable[[Row], None]], None]
 
 
 @dataclass(frozen=True)
@@ -36,13 +34,14 @@ class Limits:
     gibibytes: float
 
 
-def run_child(work: Work, zoo: str, name: str, amount: float, folder: Path, limits: Limits) -> Row:
-    """Run ``work`` and return the last row it reported; how it ended if that was early is the row's failure."""
+def run_child(work: Work, folder: Path, limits: Limits) -> Row:
+    """Run ``work(folder, report)`` and return the last row it reported.
+
+    How it ended, if that was early, is the row's failure.
+    """
     path = folder / "row.json"
     path.unlink(missing_ok=True)
-    process = multiprocessing.get_context("fork").Process(
-        target=_child, args=(work, zoo, name, amount, folder, path, limits)
-    )
+    process = multiprocessing.get_context("fork").Process(target=_child, args=(work, folder, path, limits))
     process.start()
     process.join(limits.seconds)
     late = process.is_alive()
@@ -56,7 +55,7 @@ def run_child(work: Work, zoo: str, name: str, amount: float, folder: Path, limi
     return row
 
 
-def _child(work: Work, zoo: str, name: str, amount: float, folder: Path, path: Path, limits: Limits) -> None:
+def _child(work: Work, folder: Path, path: Path, limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (limits.processor_seconds, limits.processor_seconds + 5))
     size = int(limits.gibibytes * 2**30)
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
@@ -67,7 +66,7 @@ def _child(work: Work, zoo: str, name: str, amount: float, folder: Path, path: P
     os.dup2(silent, 1)
     os.dup2(silent, 2)
     try:
-        work(ZOOS[zoo], name, amount, folder, _writer(path))
+        work(folder, _writer(path))
     except BaseException:
         (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
         os._exit(1)

@@ -144,17 +144,23 @@ def _transformers_network(name: str, settings: dict[str, Any]) -> nn.Module:
     return Logits(transformers.AutoModelForImageClassification.from_config(config))
 
 
+def timm_package() -> Any:
+    """Import timm, which imports torchvision."""
+    _torchvision()
+    return importlib.import_module("timm")
+
+
 def _timm_names() -> list[str]:
-    return list(importlib.import_module("timm").list_models())
+    return list(timm_package().list_models())
 
 
 def _timm_network(name: str, settings: dict[str, Any]) -> nn.Module:
-    network: nn.Module = importlib.import_module("timm").create_model(name, **settings)
+    network: nn.Module = timm_package().create_model(name, **settings)
     return network
 
 
 def _timm_shape(name: str) -> tuple[tuple[int, ...], dict[str, Any]]:
-    timm = importlib.import_module("timm")
+    timm = timm_package()
     return tuple(timm.get_pretrained_cfg(name).input_size), {}
 
 
