@@ -81,7 +81,8 @@ def test_ratios_are_of_rounds_not_of_medians() -> None:
 def timed(engine: str, *rounds: float, reason: str | None = None) -> Timed:
     provenance = "measured" if rounds else "not run"
     p50 = sorted(rounds)[len(rounds) // 2] if rounds else None
-    return Timed("n", engine, provenance, reason=reason, p50_us=p50, round_p50_us=rounds)  # type: ignore[arg-type]
+    figures = {"p50_us": p50, "round_p50_us": rounds, "round_min_us": tuple(value / 2 for value in rounds)}
+    return Timed("n", engine, provenance, reason=reason, **figures)  # type: ignore[arg-type]
 
 
 def test_the_host_s_goals_are_against_the_fastest_other_engine_and_onnx_runtime() -> None:
@@ -104,6 +105,7 @@ def test_the_host_s_goals_are_against_the_fastest_other_engine_and_onnx_runtime(
     odd, _ = host.verdicts(network("resnet20-odd"), rows)
     assert (odd.limit, odd.met) == (0.8, False)
     assert host.ratios(rows)[host.TUNED]["mnn"] == {"value": 0.85, "low": 0.85, "high": 0.85}
+    assert host.ratio_of_fastest(rows) == {host.UNTUNED: 3.0, host.TUNED: 0.85}
 
 
 def test_without_a_time_there_is_no_verdict_but_a_reason() -> None:
@@ -207,13 +209,14 @@ def test_the_page_shows_every_goal_and_where_its_figure_was_made(tmp_path: Path)
     entrant = {"engine": "mnn", "p50_us": 1.5, "p50_interval_us": {"low": 1.4, "high": 1.6}, "reason": None}
     lost = {"engine": "ncnn", "p50_us": None, "reason": "not installed"}
     figures = {"network": "n", "title": "N", "threads": 1, "tuning": None, "entrants": [entrant, lost]}
+    figures["ratio_of_fastest"] = {"edgeprune, tuned": 0.75}
     points = {"trials": 4, "points": [[0, 2e-3], [3, 1e-3]]}
     reached = {"95 %": {"microseconds": 1000.0, "ours": 3, "stock": None}}
     rows = [row(**figures), row("n", "curve", ours=points, stock=points, reached=reached)]
     text = page(rows, tmp_path)
     assert "2 met, 2 missed, 0 not measured." in text
     assert "| host | a | speed | at least 1.8 | 1.5 | **missed** by a factor of 1.20 |" in text
-    assert "| N | 1 | 1.5 [1.4, 1.6] | - | none |" in text
+    assert "| N | 1 | 1.5 [1.4, 1.6] | - | 0.75 | none |" in text
     assert "- ncnn on n: not installed" in text
     assert "| 95 % | 1000 | 3 | never |" in text
     assert "| `command` | Some CPU (some), 2 cores, Linux x86_64 |" in text

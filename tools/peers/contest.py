@@ -57,7 +57,8 @@ class Row:
     """One entrant on one network. Times in microseconds; "not run" has the ``reason`` instead of figures.
 
     ``ratio`` is the median over the rounds of this engine's median over the fastest one's, with its interval;
-    ``round_p50_us`` are the medians of the rounds, in order, for other ratios.
+    ``round_p50_us`` and ``round_min_us`` are the medians and the fastest inferences of the rounds, in order, for other
+    ratios.
     """
 
     network: str
@@ -72,6 +73,7 @@ class Row:
     ratio: float | None = None
     ratio_interval: Interval | None = None
     round_p50_us: tuple[float, ...] = ()
+    round_min_us: tuple[float, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, nested, as JSON-able values."""
@@ -165,6 +167,7 @@ def _with_figures(rows: dict[str, Row], taken: dict[str, list[NDArray[np.int64]]
                 "ratio": float(np.median(ratios)),
                 "ratio_interval": ratio_interval(ratios, seed=0),
                 "round_p50_us": tuple(round(float(value) / 1000, 4) for value in medians[name]),
+                "round_min_us": tuple(round(float(samples.min()) / 1000, 4) for samples in rounds),
             }
         )
     return found

@@ -1,4 +1,4 @@
-"""ncnn on the CPU, float32 throughout, converted by pnnx."""
+"""ncnn on the CPU, float32 throughout, converted by pnnx; strided slices, which it has not, become poolings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from peers.engine import Engine, Refused, Signature, Tensor
+from peers.strided_slices import write_with_pooling
 
 _PATIENCE_S = 300
 
@@ -64,7 +65,7 @@ def prepare(network: Path, signature: Signature, threads: int, scratch: Path) ->
     if pnnx is None:
         raise Refused("its converter is not installed: pip install pnnx")
     copy = scratch / "network.onnx"
-    shutil.copyfile(network, copy)
+    write_with_pooling(network, copy)
     shapes = ",".join(f"[{','.join(map(str, shape))}]" for _, shape in signature.inputs)
     command = [pnnx, copy.name, f"inputshape={shapes}", "fp16=0"]
     done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)

@@ -52,16 +52,17 @@ def run(part: Part) -> None:
 
 
 def _peers(part: Part, network: Network, core: str) -> dict[str, dict[str, Any]]:
-    """Their counts depend on no code of ours beyond the plugin's, so that they are made once."""
-    name = f"{network.name} on {core}: other engines"
-    code = "-".join([model_hash(), *(engine_hash(engine) for engine in PEERS)])
-    if part.missing(name, code, {}):
-        path = part.workshop.network(network)
-        entrants = [Entrant(engine) for engine in PEERS]
-        rows = count_engines(path, read_signature(path), entrants, cpu=core, say=part.say)
-        part.put(name, code, {}, {"network": network.name, "core": core, "entrants": [row.as_dict() for row in rows]})
-    row = next(row for row in part.results.of(part.name) if row.name == name)
-    return {entrant["engine"]: entrant for entrant in row.figures["entrants"]}
+    """Their counts depend on no code of ours beyond the plugin's, so that they are made once, a row each."""
+    found = {}
+    for engine in PEERS:
+        name, code = f"{network.name} on {core}: {engine}", f"{model_hash()}-{engine_hash(engine)}"
+        if part.missing(name, code, {}):
+            path = part.workshop.network(network)
+            rows = count_engines(path, read_signature(path), [Entrant(engine)], cpu=core, say=part.say)
+            part.put(name, code, {}, {"network": network.name, "core": core, "entrants": [rows[0].as_dict()]})
+        row = next(row for row in part.results.of(part.name) if row.name == name)
+        found[engine] = row.figures["entrants"][0]
+    return found
 
 
 def _ours(part: Part, network: Network, core: str, peers: Mapping[str, dict[str, Any]]) -> None:

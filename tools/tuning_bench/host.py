@@ -65,7 +65,8 @@ def _compare(part: Part, network: Network, threads: int) -> None:
         "entrants": [*(row.as_dict() for row in rows), *refused],
     }
     found = {row.engine: row for row in rows}
-    part.put(name, code, settings, figures | {"ratios": ratios(found)}, verdicts(network, found))
+    figures |= {"ratios": ratios(found), "ratio_of_fastest": ratio_of_fastest(found)}
+    part.put(name, code, settings, figures, verdicts(network, found))
 
 
 def _entrants(
@@ -98,6 +99,17 @@ def ratios(rows: Mapping[str, Row]) -> dict[str, dict[str, Any]]:
         for ours in OURS
         if ours in timed
     }
+
+
+def ratio_of_fastest(rows: Mapping[str, Row]) -> dict[str, float]:
+    """Return each of ours over the fastest other engine by the shortest inference of all rounds.
+
+    Other load only ever adds to a time: on a machine that is not idle this says more than medians, whose intervals
+    then are wide.
+    """
+    shortest = {name: min(row.round_min_us) for name, row in rows.items() if row.round_min_us}
+    others = [time for name, time in shortest.items() if name not in OURS]
+    return {name: shortest[name] / min(others) for name in OURS if name in shortest and others}
 
 
 def verdicts(network: Network, rows: Mapping[str, Row]) -> list[Verdict]:

@@ -11,10 +11,11 @@ from tuning_bench.results import Row
 def host_table(rows: Sequence[Row]) -> list[str]:
     """Return microseconds per engine, a line per network and number of threads."""
     engines = _names(rows)
-    lines = _head(["network", "threads", *engines, "tuning"]) if rows else []
+    lines = _head(["network", "threads", *engines, "shortest, tuned over others", "tuning"]) if rows else []
     for row in rows:
         found = {entrant["engine"]: entrant for entrant in row.figures["entrants"]}
         cells = [_time(found.get(engine)) for engine in engines]
+        cells.append(_number(row.figures["ratio_of_fastest"].get("edgeprune, tuned")))
         lines.append(_line([row.figures["title"], row.figures["threads"], *cells, _tuning(row.figures["tuning"])]))
     notes = dict.fromkeys(
         f"{entrant['engine']} on {row.figures['network']}: {entrant['reason']}"
@@ -22,7 +23,8 @@ def host_table(rows: Sequence[Row]) -> list[str]:
         for entrant in row.figures["entrants"]
         if entrant["reason"]
     )
-    return [*lines, *_listed("Microseconds, measured. Not run:", notes)]
+    said = "Microseconds, measured: medians. The last ratio is of the shortest inferences, which load disturbs less."
+    return [*lines, *_listed(f"{said} Not run:", notes)]
 
 
 def emulated_table(rows: Sequence[Row]) -> list[str]:
