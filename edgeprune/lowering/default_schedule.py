@@ -16,6 +16,7 @@ from tvm.s_tir import Schedule, ScheduleError
 from tvm.s_tir.schedule import LoopRV, SBlockRV
 
 from edgeprune.lowering.register_tile import RegisterTile, VectorUnit, choose_tile
+from edgeprune.lowering.winograd_schedule import is_stage, schedule_winograd, winograd_stages
 
 _SPATIAL = 0
 _REDUCE = 2
@@ -40,6 +41,8 @@ def default_schedule(function: tirx.PrimFunc, target: tvm.target.Target) -> tirx
     """Return ``function`` with its loops tiled, or merely inlined where no template fits."""
     inlined = _inline(Schedule(function))
     unit = VectorUnit.of(target)
+    if winograd_stages(inlined):
+        return schedule_winograd(inlined, unit).mod["main"].with_attrs(dict(function.attrs))
     nest = _single_reduction(inlined)
     chosen = inlined
     if nest is not None:
@@ -51,7 +54,7 @@ def default_schedule(function: tirx.PrimFunc, target: tvm.target.Target) -> tirx
 
 def _inline(schedule: Schedule) -> Schedule:
     for block in _blocks(schedule):
-        if _is_reduction(schedule, block) or _computed_for_reduction(schedule, block):
+        if _is_reduction(schedule, block) or is_stage(schedule, block) or _computed_for_reduction(schedule, block):
             continue
         try:
             schedule.compute_inline(block)

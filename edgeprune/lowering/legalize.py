@@ -14,21 +14,29 @@ from functools import partial
 import tvm
 from tvm import relax, te, tirx, topi
 
+from edgeprune.lowering.register_tile import VectorUnit
+from edgeprune.lowering.winograd import Shape, transform_weights, untiled, winograd
+from edgeprune.lowering.winograd_choice import block_width, winograd_size
+
 _OUT_ELEMENTWISE_FUSABLE = 4
 
 Legalizer = Callable[[relax.BlockBuilder, relax.Call], relax.Expr]
 
 
-def padded_legalizers(lanes: int) -> dict[str, Legalizer]:
-    """Return rules for `relax.transform.LegalizeOps` in place of TOPI's; ``lanes`` is a register in float32."""
-    return {"relax.nn.conv2d": partial(_conv2d, lanes), "relax.matmul": partial(_matmul, lanes)}
+def padded_legalizers(unit: VectorUnit) -> dict[str, Legalizer]:
+    """Return rules for `relax.transform.LegalizeOps` in place of TOPI's; ``unit`` holds the precision."""
+    return {"relax.nn.conv2d": partial(_conv2d, unit), "relax.matmul": partial(_matmul, unit)}
 
 
-def _conv2d(lanes: int, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
+def _conv2d(unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
     attributes = call.attrs
     weight = call.args[1]
     plain = attributes.data_layout == "NHWC" and attributes.kernel_layout == "HWIO" and int(attributes.groups) == 1
-    if not plain or not _is_odd(builder, weight, lanes):
+    if plain and _is_small_window(call):
+        transformed = _winograd(unit, builder, call)
+        if transformed is not None:
+            return transformed
+    if not plain or not _is_odd(builder, weight, unit.lanes[0]):
         return _standard("relax.nn.conv2d", builder, call)
 
     def compute(data: te.Tensor, kernel: te.Tensor) -> te.Tensor:
@@ -43,14 +51,41 @@ def _conv2d(lanes: int, builder: relax.BlockBuilder, call: relax.Call) -> relax.
             kernel_layout="HWIO",
         )
 
-    return _sliced(builder, call, compute, "conv2d", lanes)
+    return _sliced(builder, call, compute, "conv2d", unit.lanes[0])
 
 
-def _matmul(lanes: int, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
+def _is_small_window(call: relax.Call) -> bool:
+    """Whether Winograd's method can compute the convolution: 3x3, in steps of one, with float32 weights known now."""
+    attributes, weight = call.attrs, call.args[1]
+    steps = [int(value) for value in (*attributes.strides, *attributes.dilation)]
+    known = isinstance(weight, tvm.ir.expr.GenericConst) and weight.ty.dtype == "float32"
+    return known and steps == [1] * 4 and [int(extent) for extent in weight.ty.shape][:2] == [3, 3]
+
+
+def _winograd(unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr | None:
+    """Return the convolution by tiles, or None where that is no faster."""
+    data, weight = call.args
+    _, height, width, inputs = (int(extent) for extent in data.ty.shape)
+    top, left, bottom, right = (int(amount) for amount in call.attrs.padding)
+    shape = Shape((height, width), (top, left, bottom, right), inputs, int(weight.ty.shape[-1]))
+    size = winograd_size(shape, unit.lanes[0])
+    if size is None:
+        return None
+    transformed = transform_weights(weight.value.numpy(), size, block_width(shape.outputs, unit))
+
+    def compute(image: te.Tensor, weights: te.Tensor) -> te.Tensor:
+        return untiled(winograd(image, weights, shape, size, unit.lanes[0]), shape, size)
+
+    result = builder.call_te(compute, data, relax.const(transformed), primfunc_name_hint=f"winograd{size}_conv2d")
+    _mark_fusable(builder, result.args[0])
+    return result
+
+
+def _matmul(unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
     weight = call.args[1]
-    if not _is_odd(builder, weight, lanes) or len(weight.ty.shape) != 2 or len(call.args[0].ty.shape) != 2:
+    if not _is_odd(builder, weight, unit.lanes[0]) or len(weight.ty.shape) != 2 or len(call.args[0].ty.shape) != 2:
         return _standard("relax.matmul", builder, call)
-    return _sliced(builder, call, topi.nn.matmul, "matmul", lanes)
+    return _sliced(builder, call, topi.nn.matmul, "matmul", unit.lanes[0])
 
 
 def _is_odd(builder: relax.BlockBuilder, weight: relax.Expr, lanes: int) -> bool:

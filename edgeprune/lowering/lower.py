@@ -36,12 +36,12 @@ def lower(path: Path, target: Target) -> Lowered:
     imported = import_onnx(path)
     reject_overflowing_weights(imported, target)
     compiled_for = tvm_target(target)
-    lanes = VectorUnit.of(compiled_for).holding(target.cpu.precision).lanes[0]
+    unit = VectorUnit.of(compiled_for).holding(target.cpu.precision)
     passes = [*_layout_passes(), *half_passes(target)]
     try:
         with compiled_for:
             channels_last = tvm.ir.transform.Sequential(passes)(spell_out_scalars(imported.module))
-            unfused = tvm.ir.transform.Sequential(_kernel_passes(lanes))(fold_layouts(channels_last))
+            unfused = tvm.ir.transform.Sequential(_kernel_passes(unit))(fold_layouts(channels_last))
             grouped = transform.FuseOps()(unfused)
             module = tvm.ir.transform.Sequential(_fused_passes())(grouped)
     except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
@@ -85,10 +85,10 @@ def _layout_passes() -> list[tvm.ir.transform.Pass]:
     ]
 
 
-def _kernel_passes(lanes: int) -> list[tvm.ir.transform.Pass]:
+def _kernel_passes(unit: VectorUnit) -> list[tvm.ir.transform.Pass]:
     return [
         transform.CanonicalizeBindings(),
-        transform.LegalizeOps(padded_legalizers(lanes)),
+        transform.LegalizeOps(padded_legalizers(unit)),
         transform.AnnotateTIROpPattern(),
         transform.FoldConstant(),
         transform.DeadCodeElimination(),

@@ -16,22 +16,27 @@ class VectorUnit:
 
     lanes: tuple[int, ...]
     sums: int
+    registers: int
 
     @classmethod
     def of(cls, target: tvm.target.Target) -> VectorUnit:
         """Return the unit of ``target``'s CPU: 16 registers of NEON on ARMv7, 32 on AArch64, 16 of AVX on x86."""
         triple = str(target.attrs.get("mtriple", ""))
         if triple.startswith("aarch64"):
-            return cls(lanes=(4,), sums=20)
+            return cls(lanes=(4,), sums=20, registers=32)
         if triple.startswith("arm"):
-            return cls(lanes=(4,), sums=10)
-        return cls(lanes=(8, 4), sums=12)
+            return cls(lanes=(4,), sums=10, registers=16)
+        return cls(lanes=(8, 4), sums=12, registers=16)
 
     def holding(self, dtype: str) -> VectorUnit:
         """Return the unit as it is for ``dtype``: a register holds twice as many in float16."""
         if dtype != "float16":
             return self
-        return VectorUnit(lanes=tuple(sorted({2 * self.lanes[0], *self.lanes}, reverse=True)), sums=self.sums)
+        return VectorUnit(
+            lanes=tuple(sorted({2 * self.lanes[0], *self.lanes}, reverse=True)),
+            sums=self.sums,
+            registers=self.registers,
+        )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from math import prod
 import tvm
 from tvm import s_tir, tirx
 
+from edgeprune.lowering.winograd import MACS, STAGE
+
 # One operation each. A comparison that chooses (max, a rectifier) counts, as it is one instruction like an addition;
 # index arithmetic does not: it is not in floating point.
 _OPERATIONS = (tirx.Add, tirx.Sub, tirx.Mul, tirx.Div, tirx.Max, tirx.Min)
@@ -26,7 +28,8 @@ class Work:
 def kernel_work(function: tirx.PrimFunc) -> Work:
     """Return the work of one call of a kernel that has no schedule yet.
 
-    Channels that lowering added to fill a vector are not counted: nobody asked for them.
+    Channels that lowering added to fill a vector are not counted: nobody asked for them. A convolution by Winograd's
+    method counts as it is defined, so that rates compare.
     """
     blocks = list(_blocks(function.body))
     asked_for = {
@@ -41,6 +44,9 @@ def kernel_work(function: tirx.PrimFunc) -> Work:
 def _block_work(block: s_tir.SBlock, asked_for: dict[str, int]) -> Work:
     if not isinstance(block.body, tirx.BufferStore):
         return Work(0, 0)
+    if STAGE in block.annotations:
+        macs = int(block.annotations.get(MACS, 0))
+        return Work(2 * macs, macs)
     turns = prod(int(variable.dom.extent) for variable in block.iter_vars)
     whole = prod(map(int, block.body.buffer.shape))
     turns = turns * asked_for.get(block.body.buffer.name, whole) // whole

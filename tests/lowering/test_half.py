@@ -52,10 +52,10 @@ def test_weights_and_values_take_half_the_memory(tmp_path: Path) -> None:
 
 
 def test_a_register_holds_twice_as_many() -> None:
-    unit = VectorUnit(lanes=(4,), sums=20)
+    unit = VectorUnit(lanes=(4,), sums=20, registers=32)
     assert unit.holding("float32") == unit
-    assert unit.holding("float16") == VectorUnit(lanes=(8, 4), sums=20)
-    assert VectorUnit(lanes=(8, 4), sums=12).holding("float16").lanes == (16, 8, 4)
+    assert unit.holding("float16") == VectorUnit(lanes=(8, 4), sums=20, registers=32)
+    assert VectorUnit(lanes=(8, 4), sums=12, registers=16).holding("float16").lanes == (16, 8, 4)
 
 
 def with_a_weight_of(value: float, path: Path) -> Path:

@@ -94,14 +94,14 @@ def test_every_shipped_target_is_known_to_llvm(name: str) -> None:
 @pytest.mark.parametrize(
     ("channels", "group", "pieces"),
     [
-        (16, 1, [3 * 10 * 16]),  # three rows of the padded image at a time
-        (16, 16, [3 * 10 * 16]),  # one tile spans all channels: rows again
-        (80, 80, [10 * 10 * 20]),  # the whole image, twenty channels at a time
+        (16, 1, [5 * 20 * 16]),  # five rows of the padded image at a time
+        (16, 16, [5 * 20 * 16]),  # one tile spans all channels: rows again
+        (80, 80, [12 * 20 * 20]),  # the whole image, twenty channels at a time
     ],
 )
 def test_an_image_is_padded_in_pieces(tmp_path: Path, channels: int, group: int, pieces: list[int]) -> None:
     graph = Graph()
-    data = conv(graph, graph.input(1, channels, 8, 8), channels, channels, pads=[1, 1, 1, 1], group=group)
+    data = conv(graph, graph.input(1, channels, 8, 16), channels, channels, 5, pads=[2, 2, 2, 2], group=group)
     target = find_target("rpi3")
     program = read_program(schedule(lower(graph.save(tmp_path / "network.onnx", data), target), target))
     kernels = compile_kernels(program, tvm_target(target), prefix="network", object_path=tmp_path / "kernels.o")
@@ -127,8 +127,8 @@ def test_kernels_and_linker_must_pass_floats_alike() -> None:
         tvm_target(wrong)
 
 
-AARCH64 = VectorUnit(lanes=(4,), sums=20)
-X86 = VectorUnit(lanes=(8, 4), sums=12)
+AARCH64 = VectorUnit(lanes=(4,), sums=20, registers=32)
+X86 = VectorUnit(lanes=(8, 4), sums=12, registers=16)
 
 
 @pytest.mark.parametrize(

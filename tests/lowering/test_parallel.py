@@ -29,13 +29,22 @@ def scheduled_for(path: Path, threads: int) -> dict[str, tirx.PrimFunc]:
 
 def a_convolution(path: Path, *, pixels: int) -> Path:
     graph = Graph()
-    return graph.save(path, conv(graph, graph.input(1, 8, pixels, pixels), 8, 16, pads=[1, 1, 1, 1]))
+    # Dilated, so that it is not computed in Winograd's tiles.
+    data = conv(graph, graph.input(1, 8, pixels, pixels), 8, 16, pads=[2, 2, 2, 2], dilations=[2, 2])
+    return graph.save(path, data)
 
 
 def test_rows_of_a_convolution_are_shared(tmp_path: Path) -> None:
     kernels = scheduled_for(a_convolution(tmp_path / "net.onnx", pixels=20), threads=4)
     found = {name: outermost(function) for name, function in kernels.items() if "conv2d" in name}
     assert list(found.values()) == [("parallel", 20)]
+
+
+def test_rows_of_tiles_are_shared(tmp_path: Path) -> None:
+    graph = Graph()
+    data = conv(graph, graph.input(1, 16, 20, 20), 16, 16, pads=[1, 1, 1, 1])
+    kernels = scheduled_for(graph.save(tmp_path / "net.onnx", data), threads=4)
+    assert [outermost(function) for name, function in kernels.items() if "winograd" in name] == [("parallel", 5)]
 
 
 def test_one_thread_and_small_kernels_stay_serial(tmp_path: Path) -> None:

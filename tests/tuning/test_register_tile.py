@@ -3,7 +3,7 @@ from __future__ import annotations
 from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.tuning.register_tile import Extents, TileSizes, rank_tiles
 
-AVX2 = VectorUnit(lanes=(8, 4), sums=12)
+AVX2 = VectorUnit(lanes=(8, 4), sums=12, registers=16)
 
 
 def test_the_best_tiles_fill_the_registers_without_spilling() -> None:

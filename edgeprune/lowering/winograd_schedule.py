@@ -1,0 +1,140 @@
+"""Loops of a Winograd convolution: a strip of tiles at a time goes through all stages while it lies in cache.
+
+Per strip of tile rows the input is padded and transformed, a vector of channels at a time in registers. Then, for one
+block of output channels after another, the products are taken in register tiles of ``tiles x vectors`` sums, and
+transformed back and finished (bias, activation, residual) tile by tile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tvm.s_tir import Schedule, ScheduleError
+from tvm.s_tir.schedule import LoopRV, SBlockRV
+
+from edgeprune.lowering.register_tile import VectorUnit
+from edgeprune.lowering.winograd import COLUMNS, INPUT, OUTPUT, PAD, PRODUCT, ROWS, STAGE
+
+# Sums that must be under way at once: a multiply-add takes four cycles, and two start in each.
+_CHAINS = 8
+# What a load costs beyond its place beside the multiply-adds: inputs lie in the first cache, weights hardly ever.
+_INPUT_LOAD = 0.5
+_WEIGHT_LOAD = 1.0
+
+
+@dataclass(frozen=True)
+class WinogradTile:
+    """A strip is ``rows`` rows of tiles; ``tiles`` tiles by ``vectors`` vectors of ``lanes`` channels in registers."""
+
+    rows: int
+    tiles: int
+    vectors: int
+    lanes: int
+
+
+def winograd_stages(schedule: Schedule) -> dict[str, SBlockRV]:
+    """Return the blocks of a Winograd convolution by stage, nothing where ``schedule`` has none."""
+    blocks = schedule.get_child_blocks(schedule.get_sblock("root"))
+    return {str(schedule.get(block).annotations[STAGE]): block for block in blocks if is_stage(schedule, block)}
+
+
+def is_stage(schedule: Schedule, block: SBlockRV) -> bool:
+    """Return whether ``block`` is a stage of a Winograd convolution."""
+    return STAGE in schedule.get(block).annotations
+
+
+def choose_winograd_tile(down: int, across: int, width: int, unit: VectorUnit) -> WinogradTile:
+    """Return sizes for ``down x across`` tiles and blocks of ``width`` output channels, a multiple of the lanes.
+
+    The score is in multiply-adds per half a cycle of a core that hides its loads but in part. Of the strips that allow
+    the best tile the smallest is taken, which needs the least memory.
+    """
+    lanes = unit.lanes[0]
+    best, best_score = WinogradTile(1, 1, 1, lanes), 0.0
+    for rows in _divisors(down):
+        for vectors in _divisors(width // lanes):
+            for tiles in _divisors(rows * across):
+                products = tiles * vectors
+                score = products / (
+                    max(products, tiles + vectors, _CHAINS) + _INPUT_LOAD * tiles + _WEIGHT_LOAD * vectors
+                )
+                fits = products + vectors + 1 <= unit.registers
+                if fits and score > best_score:
+                    best, best_score = WinogradTile(rows, tiles, vectors, lanes), score
+    return best
+
+
+def _divisors(number: int) -> list[int]:
+    return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+
+
+def schedule_winograd(inlined: Schedule, unit: VectorUnit) -> Schedule:
+    """Return ``inlined``, where the stages and what cannot be inlined are left, with a Winograd convolution's loops.
+
+    Where something is fused that does not take the result element by element, all stages keep loops of their own.
+    """
+    schedule = inlined.copy()
+    stages = winograd_stages(schedule)
+    consumers = schedule.get_consumers(stages[OUTPUT])
+    _, down, across, *_ = (int(extent) for extent in schedule.get(stages[OUTPUT]).writes[0].source.shape)
+    width = int(schedule.get(stages[PRODUCT]).reads[1].source.shape[-1])
+    try:
+        apply_winograd_tile(schedule, consumers[0], choose_winograd_tile(down, across, width, unit))
+    except ScheduleError:
+        return inlined
+    return schedule
+
+
+def apply_winograd_tile(schedule: Schedule, final: SBlockRV, tile: WinogradTile) -> None:
+    """Give a Winograd convolution its loops; ``final`` is the only block after the stages.
+
+    Raises:
+        ScheduleError: something else is fused than what takes the result element by element.
+    """
+    stages = winograd_stages(schedule)
+    size = int(schedule.get(stages[OUTPUT]).writes[0].source.shape[-2])
+    block = int(schedule.get(stages[PRODUCT]).reads[1].source.shape[-1])
+    batch, height, width, channels = schedule.get_loops(final)
+    strips, row, line = schedule.split(height, [None, tile.rows, size])
+    columns, pixel = schedule.split(width, [None, size])
+    blocks, vectors, lanes = schedule.split(channels, [None, block // tile.lanes, tile.lanes])
+    schedule.reorder(batch, strips, blocks, row, columns, vectors, line, pixel, lanes)
+    _transform_back(schedule, stages, vectors)
+    _unrolled(schedule, [line, pixel], lanes)
+    _multiply(schedule, stages[PRODUCT], blocks, tile)
+    _transform_input(schedule, stages, strips, tile.lanes)
+
+
+def _transform_back(schedule: Schedule, stages: dict[str, SBlockRV], at: LoopRV) -> None:
+    for name in (OUTPUT, COLUMNS):
+        schedule.compute_at(stages[name], at, preserve_unit_loops=True)
+        *_, down, across, lanes = schedule.get_loops(stages[name])
+        _unrolled(schedule, [down, across], lanes)
+
+
+def _multiply(schedule: Schedule, block: SBlockRV, at: LoopRV, tile: WinogradTile) -> None:
+    schedule.compute_at(block, at, preserve_unit_loops=True)
+    a, b, _, row, column, channels, reduction = schedule.get_loops(block)[-7:]
+    strip, tiles = schedule.split(schedule.fuse(row, column), [None, tile.tiles])
+    parts, vectors, lanes = schedule.split(channels, [None, tile.vectors, tile.lanes])
+    schedule.reorder(a, b, parts, strip, reduction, tiles, vectors, lanes)
+    _unrolled(schedule, [tiles, vectors], lanes)
+    schedule.decompose_reduction(block, reduction)
+
+
+def _transform_input(schedule: Schedule, stages: dict[str, SBlockRV], at: LoopRV, lanes: int) -> None:
+    schedule.compute_at(stages[INPUT], at, preserve_unit_loops=True)
+    *_, row, column, a, b, channels = schedule.get_loops(stages[INPUT])
+    vectors, lane = schedule.split(channels, [None, lanes])
+    schedule.reorder(row, column, vectors, a, b, lane)
+    schedule.compute_at(stages[ROWS], vectors, preserve_unit_loops=True)
+    *_, inner_a, inner_b, inner_lane = schedule.get_loops(stages[ROWS])
+    _unrolled(schedule, [inner_a, inner_b], inner_lane)
+    _unrolled(schedule, [a, b], lane)
+    schedule.compute_at(stages[PAD], at, preserve_unit_loops=True)
+
+
+def _unrolled(schedule: Schedule, loops: list[LoopRV], lanes: LoopRV) -> None:
+    schedule.vectorize(lanes)
+    for loop in loops:
+        schedule.unroll(loop)

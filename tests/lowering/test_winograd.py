@@ -1,0 +1,129 @@
+"""Convolutions of 3x3 by Winograd's method: exact to rounding for every image, padding and channel count."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeprune.artifact.kernels import compile_kernels
+from edgeprune.lowering import check_lowering, lower, read_program, schedule, tvm_target
+from edgeprune.lowering.register_tile import VectorUnit
+from edgeprune.lowering.winograd import Shape, transform_weights
+from edgeprune.lowering.winograd_choice import block_width, winograd_size
+from edgeprune.target import find_target
+from tests.lowering.networks import Graph, conv
+
+AVX2 = VectorUnit(lanes=(8, 4), sums=12, registers=16)
+NEON = VectorUnit(lanes=(4,), sums=20, registers=32)
+
+
+@pytest.mark.parametrize(
+    "target_name", ["host", *(pytest.param(name, marks=pytest.mark.slow) for name in ("aarch64", "cortex-a7"))]
+)
+@pytest.mark.parametrize(
+    ("image", "inputs", "outputs", "pads"),
+    [
+        ((8, 8), 16, 16, [1, 1, 1, 1]),
+        ((13, 9), 13, 21, [1, 1, 1, 1]),  # tiles and channels beyond the real ones
+        ((7, 14), 8, 50, [0, 0, 0, 0]),
+        ((12, 10), 24, 12, [2, 0, 1, 2]),
+    ],
+)
+def test_it_agrees_with_onnxruntime(
+    tmp_path: Path, target_name: str, image: tuple[int, int], inputs: int, outputs: int, pads: list[int]
+) -> None:
+    graph = Graph()
+    data = graph.node("Relu", conv(graph, graph.input(1, inputs, *image), inputs, outputs, pads=pads))
+    path = graph.save(tmp_path / "network.onnx", data)
+    target = find_target(target_name)
+    lowered = lower(path, target)
+    assert sum("winograd" in name for name in lowered.kernel_nodes) == 1
+    assert all(parity.relative_error <= 1e-5 for parity in check_lowering(schedule(lowered, target), path))
+
+
+def _residual(graph: Graph, data: str) -> str:
+    return graph.node("Relu", graph.node("Add", conv(graph, data, 16, 16, pads=[1] * 4), data))
+
+
+def _hard_swish(graph: Graph, data: str) -> str:
+    return graph.node("HardSwish", conv(graph, data, 16, 16, pads=[1] * 4))
+
+
+def _sigmoid(graph: Graph, data: str) -> str:
+    convolved = conv(graph, data, 16, 16, pads=[1] * 4)
+    return graph.node("Mul", convolved, graph.node("Sigmoid", convolved))
+
+
+def _pooled(graph: Graph, data: str) -> str:
+    return graph.node("MaxPool", conv(graph, data, 16, 16, pads=[1] * 4), kernel_shape=[2, 2], strides=[2, 2])
+
+
+def _bare(graph: Graph, data: str) -> str:
+    return graph.node("Conv", data, graph.weight(16, 16, 3, 3), pads=[1] * 4)
+
+
+def _upsampled(graph: Graph, data: str) -> str:
+    convolved = conv(graph, data, 16, 16, pads=[1] * 4)
+    return graph.node("Concat", convolved, graph.node("Transpose", convolved, perm=[0, 1, 3, 2]), axis=1)
+
+
+@pytest.mark.parametrize("after", [_residual, _hard_swish, _sigmoid, _pooled, _bare, _upsampled])
+def test_what_follows_it_agrees_with_onnxruntime(tmp_path: Path, after: object) -> None:
+    graph = Graph()
+    path = graph.save(tmp_path / "network.onnx", after(graph, graph.input(2, 16, 12, 12)))  # type: ignore[operator]
+    target = find_target("host")
+    lowered = lower(path, target)
+    assert any("winograd" in name for name in lowered.kernel_nodes)
+    assert all(parity.relative_error <= 1e-5 for parity in check_lowering(schedule(lowered, target), path))
+
+
+def test_a_strip_of_tiles_needs_little_memory(tmp_path: Path) -> None:
+    graph = Graph()
+    data = conv(graph, graph.input(1, 16, 32, 32), 16, 16, pads=[1] * 4)
+    target = find_target("rpi3")
+    program = read_program(schedule(lower(graph.save(tmp_path / "network.onnx", data), target), target))
+    kernels = compile_kernels(program, tvm_target(target), prefix="network", object_path=tmp_path / "kernels.o")
+    found = [size for kernel in kernels.values() for size in kernel.workspaces]
+    strip = 8 * 36 * 16  # tiles, elements of a tile, channels
+    assert sum(found) <= 4 * (2 * strip + 6 * 34 * 16)
+
+
+def test_weights_are_transformed_by_hand() -> None:
+    """F(2, 3): G = [1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1] up to the sign of the first row."""
+    weights = np.zeros((3, 3, 1, 3), dtype=np.float32)
+    weights[1, 2, 0, 1] = 8.0
+    found = transform_weights(weights, 2, 2)
+    assert found.shape == (2, 4, 4, 1, 2)
+    expected = np.zeros((4, 4), dtype=np.float32)
+    expected[1, 1:] = [2.0, 2.0, 4.0]
+    expected[1, 1], expected[1, 2] = 2.0, 2.0
+    expected[2] = -expected[1]
+    expected[:, 0] = 0.0
+    assert np.array_equal(found[0, :, :, 0, 1], expected)
+    assert not found[0, :, :, 0, 0].any()
+    assert not found[1].any()
+
+
+@pytest.mark.parametrize(
+    ("image", "inputs", "outputs", "expected"),
+    [
+        ((32, 32), 16, 16, 4),
+        ((8, 8), 64, 64, 4),
+        ((6, 6), 32, 32, 2),  # nine whole tiles rather than four that reach over the edge
+        ((3, 3), 64, 64, None),
+        ((2, 2), 64, 64, None),  # too few tiles to share the weights
+        ((32, 32), 3, 16, None),  # the transforms cost more than they save
+    ],
+)
+def test_which_convolutions_it_is_for(image: tuple[int, int], inputs: int, outputs: int, expected: int | None) -> None:
+    assert winograd_size(Shape(image, (1, 1, 1, 1), inputs, outputs), lanes=4) == expected
+
+
+@pytest.mark.parametrize(
+    ("outputs", "unit", "expected"),
+    [(16, AVX2, 16), (24, AVX2, 24), (8, AVX2, 8), (64, NEON, 16), (50, NEON, 12), (24, NEON, 12), (4, NEON, 4)],
+)
+def test_blocks_of_channels(outputs: int, unit: VectorUnit, expected: int) -> None:
+    assert block_width(outputs, unit) == expected
