@@ -1,7 +1,8 @@
 /*
  * A stand-in for a generated bench_model.c: y = 2x + b over three values, with b as a second input.
  * Macros break it in the ways that the tests need: WRONG_GOLDEN, NOT_FINITE, MODEL_ERROR, TRAP, FOREIGN, WORK=n,
- * UNPROFILED, THREADED; and JUMP=s, with clock_gettime=jumping_clock, a clock that jumps by s seconds while timing.
+ * UNPROFILED, THREADED; JUMP=s, with clock_gettime=jumping_clock, a clock that jumps by s seconds while timing; and
+ * PLACES, which tells at the end at how many places of a page the stack was when it ran, in steps of 16 bytes.
  */
 #ifdef JUMP
 #define _GNU_SOURCE
@@ -12,6 +13,19 @@
 
 #include "bench_model.h"
 
+#ifdef PLACES
+#include <stdint.h>
+#include <stdio.h>
+
+static int seen[256];
+
+__attribute__((destructor)) static void tell_places(void) {
+    int places = 0;
+    for (int place = 0; place < 256; place++) places += seen[place];
+    fprintf(stderr, "stack at %d places\n", places);
+}
+#endif
+
 #ifndef WORK
 #define WORK 0
 #endif
@@ -19,6 +33,9 @@
 static int run(void *arena, const float *const *inputs, float *const *outputs) {
     float *scratch = arena;
     volatile int spin = 0;
+#ifdef PLACES
+    seen[(uintptr_t)__builtin_frame_address(0) / 16 % 256] = 1;
+#endif
 #ifdef TRAP
     __builtin_trap();
 #endif

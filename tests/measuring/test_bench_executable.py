@@ -62,6 +62,16 @@ def test_samples_follow_the_work(link: Link) -> None:
     assert 5 < long / short < 20
 
 
+def test_the_stack_lies_elsewhere_every_five_samples(link: Link) -> None:
+    # Check and warm-up run at up to two places of their own, which may be among the 256 of a page.
+    for samples, places in ((5, range(1, 4)), (6, range(2, 5)), (100, range(20, 23)), (1280, (256,))):
+        done = run(link("host", "PLACES"), "--samples", str(samples), "--warmup", "3")
+        assert done.returncode == 0
+        found = int(done.stderr.removeprefix("stack at ").removesuffix(" places\n"))
+        assert found in places
+        assert len(json.loads(done.stdout)["samples_ns"]) == samples
+
+
 @pytest.mark.parametrize(
     ("macro", "error", "worst"),
     [

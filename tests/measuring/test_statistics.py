@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgeprune.measuring.compare_interleaved import summarise_rounds
-from edgeprune.measuring.statistics import Drift, drift, median_interval, nearest_rank, summarise
+from edgeprune.measuring.statistics import Drift, drift, median_interval, nearest_rank, stream_interval, summarise
 
 
 def test_summary_of_one_to_ten() -> None:
@@ -84,6 +84,51 @@ def test_same_seed_same_interval() -> None:
     values = np.random.default_rng(2).normal(1000, 50, 300)
     assert median_interval(values, seed=9) == median_interval(values, seed=9)
     assert median_interval(values, seed=9) != median_interval(values, seed=10)
+
+
+def plain_block_medians(values: np.ndarray, seed: int) -> np.ndarray:
+    """Twenty blocks drawn with replacement and laid out one after the other, as the method is defined."""
+    blocks = values[: len(values) // 20 * 20].reshape(20, -1)
+    drawn = np.random.default_rng(seed).integers(0, 20, (4000, 20))
+    return np.median(blocks[drawn].reshape(4000, -1), axis=1)
+
+
+@pytest.mark.parametrize("n", [60, 201, 5000])
+def test_blocks_of_a_stream_are_resampled_whole(n: int) -> None:
+    slow = np.repeat(np.random.default_rng(1).normal(1000, 50, 30), -(-n // 30))[:n]
+    values = slow + np.random.default_rng(2).normal(0, 1, n)
+    plain = plain_block_medians(values, seed=3)
+    interval = stream_interval(values, seed=4, resamples=20_000)
+    assert interval.low == pytest.approx(np.quantile(plain, 0.025), abs=0.15 * plain.std())
+    assert interval.high == pytest.approx(np.quantile(plain, 0.975), abs=0.15 * plain.std())
+
+
+def wandering(generator: np.random.Generator, n: int) -> np.ndarray:
+    """Samples around 1000 that a slow state of the machine moves, fifty in a row at a time."""
+    return 1000 + np.repeat(generator.normal(0, 20, n // 50), 50) + generator.normal(0, 5, n)
+
+
+def test_a_streams_interval_covers_the_median_where_successive_samples_move_together() -> None:
+    generator = np.random.default_rng(6)
+    covered = {"single": 0, "stream": 0}
+    for trial in range(200):
+        values = wandering(generator, 5000)
+        for name, method in (("single", median_interval), ("stream", stream_interval)):
+            interval = method(values, seed=trial, resamples=500)
+            covered[name] += interval.low <= 1000 <= interval.high
+    assert covered["single"] / 200 < 0.4
+    assert covered["stream"] / 200 > 0.88
+
+
+def test_a_streams_interval_is_never_narrower_than_that_of_single_samples() -> None:
+    alternating = np.tile([1000, 2000], 20)
+    single, stream = median_interval(alternating, seed=0), stream_interval(alternating, seed=0)
+    assert (stream.low, stream.high) == (single.low, single.high) == (1000, 2000)
+
+
+def test_few_samples_make_no_blocks() -> None:
+    values = np.random.default_rng(2).normal(1000, 50, 39)
+    assert stream_interval(values, seed=9) == median_interval(values, seed=9)
 
 
 def test_drift_compares_the_outer_quarters() -> None:
