@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from edgeprune.errors import UserError
 from edgeprune.user_code import load_callable
@@ -12,17 +12,20 @@ UserSchedule = Callable[..., float]
 """Called as ``f(completed=1, rounds=3, amount=0.9)``; returns the fraction of the original gone after that round."""
 
 
-def planned_amounts(schedule: str | UserSchedule, amount: float, rounds: int) -> tuple[float, ...]:
+def planned_amounts(schedule: str | Sequence[float] | UserSchedule, amount: float, rounds: int) -> tuple[float, ...]:
     """Return the fraction of the original that is gone after each of ``rounds`` rounds.
 
-    ``schedule`` is ``one-shot`` (one round, whatever ``rounds`` says), ``iterative``, ``cubic``, a function of the
-    user's, or where one is found (``package.module:callable`` or ``path/to/file.py:callable``).
+    ``schedule`` is ``one-shot`` (one round, whatever ``rounds`` says), ``iterative``, ``cubic``, the fractions
+    themselves, a function of the user's, or where one is found (``package.module:callable`` or
+    ``path/to/file.py:callable``).
 
     Raises:
-        UserError: a user's schedule returns no fraction in [0, 1), falls, or does not end at ``amount``.
+        UserError: a user's schedule gives no fraction in [0, 1), falls, or does not end at ``amount``.
     """
     if schedule == "one-shot":
         return (amount,)
+    if isinstance(schedule, Sequence) and not isinstance(schedule, str):
+        return _checked("the list", list(schedule), amount)
     own = {"iterative": iterative_amount, "cubic": cubic_amount}.get(schedule) if isinstance(schedule, str) else None
     if own is not None:
         return tuple(own(amount=amount, completed=completed, rounds=rounds) for completed in range(1, rounds + 1))

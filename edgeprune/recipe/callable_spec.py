@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -24,10 +24,10 @@ CallableSpec = Annotated[str, AfterValidator(callable_spec)]
 
 
 def name_or_callable(*names: str) -> AfterValidator:
-    """Return what lets one of ``names`` pass, or a piece of the user's own code."""
+    """Return what lets one of ``names`` pass, or a piece of the user's own code; what is no text is left alone."""
 
-    def check(value: str) -> str:
-        if value in names:
+    def check(value: Any) -> Any:
+        if value in names or not isinstance(value, str):
             return value
         if ":" in value:
             return callable_spec(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -13,7 +15,7 @@ Criterion = Annotated[
     str,
     name_or_callable("l1", "l2", "han", "bn-scale", "taylor", "activation-mean", "apoz", "geometric-median", "random"),
 ]
-Schedule = Annotated[str, name_or_callable("one-shot", "iterative", "cubic")]
+Schedule = Annotated[str | list[float], name_or_callable("one-shot", "iterative", "cubic")]
 
 
 def _every(value: int | str) -> int | str:
@@ -35,7 +37,7 @@ class Prune(Table):
     ``amount`` is the fraction to remove, counted in ``unit``; the two ``round_to`` and ``min_channels`` bound what is
     left of every layer. Overrides give a layer's own fraction of channels. ``aggregate`` and ``normalise`` say how the
     scores of coupled layers become one (default: the criterion's own way). ``criterion`` and ``schedule`` may be the
-    user's own functions.
+    user's own functions; a ``schedule`` may also name the fraction that is gone after each round.
     """
 
     granularity: Literal["channel", "group", "head", "weight", "row", "column"] = "channel"
@@ -63,9 +65,11 @@ class Prune(Table):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_shot_is_one_round(cls, data: Any) -> Any:
+    def _schedule_says_how_many_rounds(cls, data: Any) -> Any:
         if isinstance(data, dict) and data.get("schedule") == "one-shot":
             return {"rounds": 1} | data
+        if isinstance(data, dict) and isinstance(data.get("schedule"), list):
+            return {"rounds": len(data["schedule"])} | data
         return data
 
     @model_validator(mode="after")
@@ -87,4 +91,16 @@ class Prune(Table):
             raise ValueError("rounds is 1 when schedule is 'one-shot'; remove it")
         if self.rounds == 1:
             self.refuse("there is one round", "every")
+        if isinstance(self.schedule, list):
+            _check_list(self.schedule, self.rounds, self.amount)
         return self
+
+
+def _check_list(schedule: list[float], rounds: int, amount: float) -> None:
+    if len(schedule) != rounds:
+        raise ValueError(f"schedule names {len(schedule)} amounts, but rounds is {rounds}; remove rounds")
+    rising = [0.0, *schedule]
+    if any(after <= before for before, after in pairwise(rising)):
+        raise ValueError(f"schedule: the fractions gone after each round must rise from above 0, not be {schedule}")
+    if not math.isclose(schedule[-1], amount, rel_tol=1e-9):
+        raise ValueError(f"schedule ends at {schedule[-1]:g}, but amount is {amount:g}")

@@ -14,7 +14,8 @@ class Train(Table):
     """One training phase.
 
     ``fit`` hands the whole phase to the user's ``package.module:callable``; ``callbacks`` name the user's own, each
-    called without arguments for a ``edgeprune.training.Callback``.
+    called without arguments for a ``edgeprune.training.Callback``. ``label_smoothing`` is the share of a label that is
+    spread over all classes.
     """
 
     epochs: int = Field(ge=0)
@@ -28,6 +29,7 @@ class Train(Table):
     group_lasso: float = Field(default=0.0, ge=0)
     decay: Literal["constant", "cosine", "one-cycle"] = "cosine"
     augment_shift: int = Field(default=0, ge=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     fit: CallableSpec | None = None
     callbacks: list[CallableSpec] = []
 

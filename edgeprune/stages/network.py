@@ -22,16 +22,22 @@ def build_network(source: ModelSource, seed: int) -> nn.Module:
     With ``source.plan`` it has the shapes that an earlier pruning left.
 
     Raises:
-        UserError: the factory cannot be found or does not return an ``nn.Module``, or the plan or the weights do not
-            fit it.
+        UserError: the factory cannot be found, fails or does not return an ``nn.Module``, or the plan or the weights do
+            not fit it.
     """
     factory = load_callable(source.factory)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
             network = factory(**source.args)
+        except UserError:
+            raise
         except TypeError as error:
             raise UserError(f"model.args: {source.factory} does not take them: {error}") from error
+        except Exception as error:  # the user's code may raise anything: a bad size, a missing file or package
+            raise UserError(
+                f"model.factory: {source.factory} with model.args {source.args} failed: {type(error).__name__}: {error}"
+            ) from error
     if not isinstance(network, nn.Module):
         raise UserError(f"model.factory: {source.factory} returned {type(network).__name__}, not a torch.nn.Module")
     earlier = earlier_plan(source)

@@ -108,7 +108,7 @@ def _settings(recipe: Recipe) -> tuple[Fact, ...]:
         Fact(
             name="pruning", value=f"{prune.granularity}, {prune.criterion}, {prune.amount:g} of {prune.unit}{overrides}"
         ),
-        Fact(name="schedule", value=f"{prune.schedule}, {prune.rounds} rounds"),
+        Fact(name="schedule", value=f"{_schedule(prune.schedule)}, {prune.rounds} rounds"),
         Fact(name="retraining", value=_retraining(recipe)),
         Fact(name="tuning", value=f"at most {tune.trials} trials and {tune.seconds:g} s per network and board"),
         Fact(name="measuring", value=_measuring(recipe.measure)),
@@ -119,6 +119,10 @@ def _measuring(settings: Measure) -> str:
     asked = protocol_of(settings)
     timed = f"at least {asked.samples:,} inferences and {asked.seconds:g} s after {asked.warmup} and"
     return f"{settings.protocol}: {timed} {asked.warmup_seconds:g} s to warm up"
+
+
+def _schedule(schedule: str | list[float]) -> str:
+    return schedule if isinstance(schedule, str) else ", ".join(f"{amount:.3g}" for amount in schedule)
 
 
 def _retraining(recipe: Recipe) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import torch
+
 from edgeprune.errors import UserError
 from edgeprune.pipeline.content_hash import hash_json, hash_own_code
 from edgeprune.pipeline.fingerprint import package_versions, recipe_facts
@@ -49,7 +51,7 @@ class Cell:
         """The hash of everything that decides the result."""
         facts: dict[str, Any] = recipe_facts(self.recipe, *_PART_KEYS[self.kind])
         facts |= {"kind": self.kind, "ratios": sorted(self.ratios.items()), "code": _code()}
-        facts |= package_versions("torch", "numpy")
+        facts |= computed_with()
         if self.kind == "control":
             facts["phases"] = list(phases_of(self.recipe))
         if self.densities is not None:
@@ -71,9 +73,14 @@ def study_cells(study: Study, seeds: Sequence[int]) -> list[Cell]:
     return [cell for seed in seeds for arm in study.arm for cell in _arm_cells(study, arm, seed)]
 
 
+def computed_with() -> dict[str, Any]:
+    """Return what decides how sums are rounded: the libraries, and into how many threads' parts sums are split."""
+    return package_versions("torch", "numpy") | {"threads": torch.get_num_threads()}
+
+
 def dense_facts(recipe: Recipe) -> dict[str, Any]:
     """Return what decides the dense network that a recipe trains."""
-    facts = recipe_facts(recipe, "model", "data", "train") | package_versions("torch", "numpy")
+    facts = recipe_facts(recipe, "model", "data", "train") | computed_with()
     return facts | {"keeps_epoch": kept_epoch(recipe)}
 
 

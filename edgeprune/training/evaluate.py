@@ -41,8 +41,11 @@ def evaluate(model: nn.Module, dataset: Dataset[Any], batch_size: int = 500) -> 
     return Accuracy(correct, total, loss / total)
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """Return the batch's mean cross-entropy.
+
+    ``smoothing`` spreads that share of every label evenly over all classes (Szegedy et al., "Rethinking the Inception
+    architecture for computer vision", 2016, section 7).
 
     Raises:
         UserError: a label has no output.
@@ -50,7 +53,7 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     largest = int(labels.max())
     if largest >= logits.shape[1]:
         raise UserError(f"data: label {largest} has no output: the network gives {logits.shape[1]}")
-    return F.cross_entropy(logits, labels)
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing)
 
 
 def check_network(model: nn.Module, splits: Splits) -> None:

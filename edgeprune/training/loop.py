@@ -168,9 +168,11 @@ def _train_steps(phase: _Phase, number: int) -> tuple[float, float]:
         value = loss.item()
         if not math.isfinite(value):
             raise _diverged(phase, value, number, f"step {index + 1} of {len(parts)}")
-        objective = loss
+        # What is told of an epoch stays the loss of the labels as they are.
+        smoothing = settings.label_smoothing
+        objective = cross_entropy(logits, labels, smoothing) if smoothing else loss
         if phase.distillation is not None:
-            objective = phase.distillation.loss(shifted, logits, loss)
+            objective = phase.distillation.loss(shifted, logits, objective)
         objective.backward()  # type: ignore[no-untyped-call]
         add_l1_gradient(model, settings.l1)
         add_scale_gradient(model, settings.bn_l1)

@@ -8,6 +8,8 @@ import pytest
 
 from edgeprune.errors import UserError
 from edgeprune.pruning.schedule import cubic_amount, iterative_amount, planned_amounts
+from edgeprune.recipe import Prune
+from edgeprune.toml_file import validate
 
 
 def test_iterative_removes_the_same_fraction_of_what_is_left() -> None:
@@ -82,3 +84,29 @@ def test_what_a_schedule_returns_is_checked(values: list[float], message: str) -
 def test_refusals(schedule, amount: float, completed: int, rounds: int, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         schedule(amount=amount, completed=completed, rounds=rounds)
+
+
+def test_a_list_says_what_is_gone_after_each_round() -> None:
+    settings = Prune(amount=0.9, schedule=[0.5, 0.8, 0.9])
+    assert settings.rounds == 3
+    assert planned_amounts(settings.schedule, settings.amount, settings.rounds) == (0.5, 0.8, 0.9)
+    assert Prune.model_validate(settings.model_dump()) == settings
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ([0.5, 0.7], "schedule ends at 0.7, but amount is 0.9"),
+        ([0.5, 0.5, 0.9], "schedule: the fractions gone after each round must rise from above 0"),
+        ([0.0, 0.9], "schedule: the fractions gone after each round must rise from above 0"),
+        ([], "rounds: input should be greater than or equal to 1, not 0"),
+    ],
+)
+def test_lists_that_do_not_fit(schedule: list[float], message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        validate(Prune, {"amount": 0.9, "schedule": schedule}, "recipe.toml")
+
+
+def test_a_list_has_as_many_rounds_as_it_names() -> None:
+    with pytest.raises(UserError, match="schedule names 2 amounts, but rounds is 3; remove rounds"):
+        validate(Prune, {"amount": 0.9, "schedule": [0.5, 0.9], "rounds": 3}, "recipe.toml")

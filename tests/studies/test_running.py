@@ -20,6 +20,8 @@ from edgeprune.training import evaluate, fit
 from edgeprune.training.randomness import derive_seed
 from tests.studies.small_study import small_study, write_small_study
 
+pytestmark = pytest.mark.slow
+
 
 class Notes(SilentProgress):
     def __init__(self) -> None:

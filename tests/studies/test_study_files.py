@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from edgeprune.cli.main import run_command
 from edgeprune.errors import UserError
@@ -13,7 +14,7 @@ from edgeprune.pruning import count_parameters
 from edgeprune.stages.network import build_network
 from edgeprune.studies import Arm, Study, find_study, list_studies
 from edgeprune.studies.arm_recipe import arm_recipe
-from edgeprune.studies.cells import study_cells
+from edgeprune.studies.cells import dense_facts, study_cells
 from edgeprune.studies.quick import quick_study
 from edgeprune.studies.seeds import chosen_seeds
 from tests.studies.small_study import STUDY, small_study
@@ -88,6 +89,14 @@ def test_names_do_not_decide_what_a_cell_is(tmp_path: Path) -> None:
         update={"name": "other", "arm": [study.arm[0], study.arm[1].model_copy(update={"name": "x"})]}
     )
     assert {cell.key for cell in study_cells(other, [0])} < {cell.key for cell in study_cells(study, [0])}
+
+
+def test_sums_split_among_other_threads_are_other_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = study_cells(small_study(tmp_path), [0])
+    keys, dense = [cell.key for cell in cells], dense_facts(cells[0].recipe)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert not set(keys) & {cell.key for cell in cells}
+    assert dense_facts(cells[0].recipe) == dense | {"threads": 3}
 
 
 def test_seeds_are_counted_on(tmp_path: Path) -> None:
