@@ -53,7 +53,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--zoo", action="append", choices=sorted(ZOOS), help="may be repeated; torchvision if not given"
     )
     parser.add_argument("--quick", action="store_true", help="a few small networks of the zoo")
-    parser.add_argument("--only", metavar="PATTERN", default="*", help="networks whose name fits")
+    parser.add_argument("--only", metavar="PATTERN", nargs="+", default=["*"], help="networks that fit, in this order")
     parser.add_argument("--json", metavar="OUT", type=Path, required=True, help="the results file, continued if there")
     parser.add_argument("--amount", type=float, default=0.5, help="fraction of the channels to remove")
     parser.add_argument("--no-peer", action="store_true", help="leave Torch-Pruning out")
@@ -75,7 +75,7 @@ def _run_zoo(zoo: Zoo, options: argparse.Namespace, results: Results) -> None:
     results.settings.setdefault("listed", {})[zoo.name] = len(zoo.names())
     results.settings["peer_processor_seconds"] = options.peer_seconds
     engine = engine_hash(Path(edgeprune.pruning.__file__).parent)
-    names = [name for name in (zoo.quick if options.quick else zoo.names()) if fnmatch.fnmatchcase(name, options.only)]
+    names = _fitting(zoo.quick if options.quick else zoo.names(), options.only)
     peer_version = None if options.no_peer else _peer_version()
     for name in names:
         if results.stale(zoo.name, name, "ours", engine, options.only_failed):
@@ -87,6 +87,11 @@ def _run_zoo(zoo: Zoo, options: argparse.Namespace, results: Results) -> None:
             results.put(zoo.name, name, "peer", {**row, "version": peer_version})
             results.write(options.json)
         print(line(name, results.rows[zoo.name][name]), flush=True)
+
+
+def _fitting(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """Return the names that fit a pattern, in the patterns' order."""
+    return list(dict.fromkeys(name for pattern in patterns for name in fnmatch.filter(names, pattern)))
 
 
 def _in_folder(run: Callable[[Path], Row]) -> Row:

@@ -53,7 +53,8 @@ class Coupling:
     Sets are numbered from 0; ``axes`` says which set every index of every parameter belongs to, ``groups`` lists the
     sets that were made by the same layers, ``layouts`` gives the sets of every traced tensor's axes. ``heads`` are the
     sets that are whole attention heads, ``grouped`` those that are whole groups of a grouped convolution, of which
-    there are any only if groups were preferred.
+    there are any only if groups were preferred. ``alike`` are the axes, by node, whose removed indices hold no zeros
+    but all the same.
     """
 
     set_count: int
@@ -71,6 +72,7 @@ class Coupling:
     heads: frozenset[int] = frozenset()
     grouped: frozenset[int] = frozenset()
     prefer: Prefer = "channel"
+    alike: frozenset[tuple[str, int]] = frozenset()
 
     def of(self, name: str) -> tuple[ParameterAxis, ...]:
         """Return the axes of one parameter."""
@@ -141,6 +143,8 @@ def _operator(walk: Walk, node: fx.Node, unknown: list[str]) -> Result:
         result = pointwise(walk, node)
     else:
         result = _without_rule(walk, node, unknown)
+    if isinstance(result, Layout):
+        walk.alike.update((node.name, axis) for axis in result.alike)
     if isinstance(node.target, torch._ops.OpOverload) and torch.Tag.inplace in node.target.tags:
         source = node.args[0]
         if isinstance(source, fx.Node) and isinstance(result, Layout):
@@ -210,6 +214,7 @@ def _number(walk: Walk, model: nn.Module, inputs: Any, unknown: tuple[str, ...],
         _free_sets(walk.preferred, numbers[roots]),
         _free_sets(walk.grouped, numbers[roots]),
         prefer,
+        frozenset(walk.alike),
     )
 
 

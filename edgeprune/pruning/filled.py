@@ -109,3 +109,18 @@ def cut_result(graph: fx.Graph, result: fx.Node, fill: Fill, missing: int) -> fx
     if fill.result is None:
         return result
     return graph.call_function(torch.ops.aten.slice.Tensor, (result, fill.result, 0, fill.size - missing))
+
+
+def count_in(graph: fx.Graph, name: str, live: fx.Node, gone: fx.Node, missing: int, size: int) -> fx.Node:
+    """Return a reduction over ``size`` indices from that over those left and that over one of ``missing`` equal ones.
+
+    ``name`` is ``sum``, ``mean``, ``amax`` or ``amin``.
+    """
+    if name in ("amax", "amin"):
+        return graph.call_function(getattr(torch.ops.aten, f"{name[1:]}imum").default, (live, gone))
+    shares = (1, missing) if name == "sum" else ((size - missing) / size, missing / size)
+    parts = [
+        graph.call_function(torch.ops.aten.mul.Tensor, (part, share))
+        for part, share in zip((live, gone), shares, strict=True)
+    ]
+    return graph.call_function(torch.ops.aten.add.Tensor, tuple(parts))

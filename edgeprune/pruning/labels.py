@@ -20,12 +20,14 @@ class Layout:
     """The labels of a tensor.
 
     ``axes`` holds one entry per axis. ``zero`` says per axis whether every element at a removed index is exactly zero
-    in the masked network, which is what lets a reduction run over that axis.
+    in the masked network, which is what lets a reduction run over that axis. ``alike`` are axes whose removed indices
+    hold something else than zero, but all the same: what is left when a mean was taken off zeros.
     """
 
     shape: tuple[int, ...]
     axes: tuple[Axis, ...]
     zero: tuple[bool, ...]
+    alike: frozenset[int] = frozenset()
 
     @staticmethod
     def fixed(shape: tuple[int, ...]) -> Layout:

@@ -11,7 +11,8 @@ from torch import fx, nn
 
 from edgeprune.pruning.coupling import Coupling
 from edgeprune.pruning.labels import Flags
-from edgeprune.pruning.walk import arguments, as_axis, module_name, operator_name, shape_of
+from edgeprune.pruning.trace import module_name
+from edgeprune.pruning.walk import arguments, as_axis, operator_name, shape_of
 
 Edit = dict[str, Any]
 """New values of an operator's arguments by name."""

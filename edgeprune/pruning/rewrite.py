@@ -14,11 +14,11 @@ from edgeprune.errors import EdgepruneError, StageFailure
 from edgeprune.pruning.batches import Linear, Unlike, batch_of, merged, require_alike, with_batch
 from edgeprune.pruning.calls import Call, calls, sizes_of, with_arguments
 from edgeprune.pruning.coupling import Coupling, trace_coupling
-from edgeprune.pruning.filled import cut_result, fill_operands
+from edgeprune.pruning.filled import count_in, cut_result, fill_operands
 from edgeprune.pruning.plan import Plan
-from edgeprune.pruning.trace import Trace
+from edgeprune.pruning.trace import Trace, module_name
 from edgeprune.pruning.verify import check_exact
-from edgeprune.pruning.walk import Fill, arguments, module_name, operator_name
+from edgeprune.pruning.walk import Fill, arguments, operator_name, with_axis
 
 _TRAIN_MODULES = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 
@@ -28,9 +28,10 @@ def rewrite(
 ) -> nn.Module:
     """Return a graph module that runs ``model``'s operators on ``smaller``'s parameters, under their names.
 
-    Batch normalisations and dropouts stay modules, so that training mode means what it meant; anything else that a
-    network does in training only (stochastic depth, auxiliary heads) is not in the graph. It takes any batch size if
-    the network does; ``inputs`` are those that ``coupling`` was traced with.
+    Batch normalisations, dropouts and modules that do nothing in evaluation (stochastic depth) stay modules, so that
+    training mode means what it meant; what functions do in training only, and outputs of training only (auxiliary
+    heads), are not in the graph. It takes any batch size if the network does; ``inputs`` are those that ``coupling``
+    was traced with.
 
     Raises:
         StageFailure: the network returns something a graph cannot.
@@ -81,6 +82,7 @@ class _Builder:
         self._fills: dict[str, list[Fill]] = {}
         for fill in coupling.fills:
             self._fills.setdefault(fill.node, []).append(fill)
+        self._alike = coupling.alike
         self._other = (calls(sizes_of(other[0], plan)), other[1]) if other else None
         self._graph = fx.Graph()
         self._values: dict[fx.Node, Any] = {}
@@ -127,6 +129,12 @@ class _Builder:
 
     def _copied(self, node: fx.Node) -> Any:
         name = operator_name(node)
+        if name == "_assert_tensor_metadata":
+            return None
+        if name == "to" and _same_type(node):
+            return self._values[_source(node)]
+        if node.name in self._trace.idle:
+            return self._graph.call_module(self._trace.idle[node.name], (self._values[_source(node)],))
         if name in ("batch_norm", "dropout") and not node.args[-1 if name == "dropout" else 5]:
             called = self._as_module(node)
             if called is not None:
@@ -140,6 +148,8 @@ class _Builder:
         """Call an operator; removed channels that it counts as zeros are filled in before and cut off after."""
         fills = [(fill, fill.size - self._live(node, fill)) for fill in self._fills.get(node.name, ())]
         fills = [(fill, missing) for fill, missing in fills if missing]
+        if fills and fills[0][0].alike:
+            return self._counted(node, call, *fills[0])
         given = {key: self._values[arguments(node)[key]] for fill, _ in fills for key, _ in fill.operands}
         for fill, missing in fills:
             fill_operands(self._graph, node, fill, missing, given)
@@ -149,6 +159,24 @@ class _Builder:
         for fill, missing in fills:
             result = cut_result(self._graph, result, fill, missing)
         return result
+
+    def _counted(self, node: fx.Node, call: Call, fill: Fill, missing: int) -> fx.Node:
+        """Reduce over what is left, and count in the removed indices, of which one is reduced alone."""
+        key, axis = fill.operands[0]
+        one = with_arguments(call, {key: self._removed(arguments(node)[key], axis)})
+        live = self._graph.call_function(call.target, call.args, call.kwargs)
+        gone = self._graph.call_function(one.target, one.args, one.kwargs)
+        return count_in(self._graph, operator_name(node), live, gone, missing, fill.size)
+
+    def _removed(self, node: fx.Node, axis: int) -> fx.Node:
+        """Return what the removed indices of an axis hold, as a tensor of length one along it."""
+        if (node.name, axis) not in self._alike:
+            zeros = self._graph.call_function(torch.ops.aten.zeros_like.default, (self._values[node],))
+            return self._graph.call_function(torch.ops.aten.sum.dim_IntList, (zeros, [axis], True))
+        wide = {operand: self._removed(operand, own) for operand, own in with_axis(node, axis)}
+        call = self._call(node)
+        args, kwargs = fx.map_arg((call.args, call.kwargs), lambda value: wide.get(value) or self._value(value))
+        return self._graph.call_function(call.target, args, dict(kwargs))
 
     def _live(self, node: fx.Node, fill: Fill) -> int:
         name, axis = fill.operands[0]
@@ -180,7 +208,7 @@ class _Builder:
 
     def _as_module(self, node: fx.Node) -> fx.Node | None:
         """Call the module that ran the operator, so that it behaves in training as it did."""
-        source = self._values[node.args[0]]  # type: ignore[index]
+        source = self._values[_source(node)]
         path = module_name(node)
         module = self._smaller.get_submodule(path)
         if path and isinstance(module, _TRAIN_MODULES):
@@ -190,6 +218,18 @@ class _Builder:
             self._smaller.add_module(own, nn.Dropout(float(arguments(node)["p"])))
             return self._graph.call_module(own, (source,))
         return None
+
+
+def _source(node: fx.Node) -> fx.Node:
+    """Return the tensor an operator works on."""
+    assert isinstance(node.args[0], fx.Node)
+    return node.args[0]
+
+
+def _same_type(node: fx.Node) -> bool:
+    """Tell whether a cast changed nothing when it was traced: a network cast to another type is to stay in that."""
+    before, after = _source(node).meta["val"], node.meta["val"]
+    return (before.dtype, before.device) == (after.dtype, after.device)
 
 
 def _keep_state(source: nn.Module, result: nn.Module) -> None:

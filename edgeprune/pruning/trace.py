@@ -22,7 +22,8 @@ class Trace:
     ``tensors`` maps placeholder names to the parameter or buffer they stand for, ``aliases`` every name of a tensor to
     one first name (a shared weight has several), ``inputs`` are the placeholders of the example inputs, ``state`` holds
     all parameters and buffers by name, ``constants`` the tensors made in the network's code by placeholder,
-    ``out_spec`` is the nesting of what the network returns.
+    ``out_spec`` is the nesting of what the network returns, ``idle`` the modules that only training uses (stochastic
+    depth, say), by the node of the copy that marks where each was called.
     """
 
     graph: fx.Graph
@@ -33,6 +34,7 @@ class Trace:
     state: dict[str, Tensor]
     constants: dict[str, Tensor]
     out_spec: TreeSpec
+    idle: dict[str, str]
 
 
 def trace(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> Trace:
@@ -44,7 +46,7 @@ def trace(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> Trace:
     """
     if not isinstance(example_inputs, tuple) or not all(isinstance(value, Tensor) for value in example_inputs):
         raise UserError("example_inputs must be a tuple of tensors, for example (torch.zeros(1, 3, 224, 224),)")
-    with evaluation_mode(model), _plain_attention(), torch.enable_grad():
+    with evaluation_mode(model), _plain_attention(), _idle_marked(model), torch.enable_grad():
         try:
             program = torch.export.export(model, example_inputs, strict=False)
         except Exception as error:
@@ -72,6 +74,7 @@ def trace(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> Trace:
         named_tensors(model),
         constants,
         program.call_spec.out_spec,
+        _idle(program.graph, {path for path, module in model.named_modules() if _may_idle(module)}),
     )
 
 
@@ -97,3 +100,43 @@ def _plain_attention() -> Iterator[None]:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
+
+
+@contextmanager
+def _idle_marked(model: nn.Module) -> Iterator[None]:
+    """Leave a copy in the graph where a module gives its input back: in training it may do more."""
+
+    def mark(_module: nn.Module, args: tuple[object, ...], kwargs: dict[str, object], result: object) -> object:
+        same = len(args) == 1 and not kwargs and isinstance(result, Tensor) and result is args[0]
+        return result.clone() if same and isinstance(result, Tensor) else None
+
+    hooks = [m.register_forward_hook(mark, with_kwargs=True) for m in model.modules() if _may_idle(m)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _may_idle(module: nn.Module) -> bool:
+    """Tell whether a module is somebody's own, with neither parts nor tensors."""
+    own = not type(module).__module__.startswith("torch.")
+    return own and not (module._modules or module._parameters or module._buffers)
+
+
+def _idle(graph: fx.Graph, paths: set[str]) -> dict[str, str]:
+    """Return the marks of modules that did nothing else; one that works in place gives its input back, too."""
+    marks: dict[str, list[fx.Node]] = {}
+    for node in graph.nodes:
+        path = module_name(node)
+        if path in paths:
+            marks.setdefault(path, []).append(node)
+    copy = torch.ops.aten.clone.default
+    only = {path: nodes for path, nodes in marks.items() if all(node.target is copy for node in nodes)}
+    return {node.name: path for path, nodes in only.items() for node in nodes}
+
+
+def module_name(node: fx.Node) -> str:
+    """Return the dotted name of the module an operator ran in ("" for the network itself)."""
+    stack = node.meta.get("nn_module_stack") or {}
+    return str(list(stack.values())[-1][0]) if stack else ""

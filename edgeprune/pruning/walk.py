@@ -74,13 +74,15 @@ class Fill:
     What the operator computes from an axis of its input (a mean, a variance) changes with the axis's length; the
     compact network therefore fills the axis with zeros up to its old ``size`` inside this operator. ``operands`` are
     the arguments to fill and their axes, the first of them the input; ``result`` is the axis of the result to cut
-    again, if it has it.
+    again, if it has it. ``alike`` says that the removed indices of the input hold no zeros but all the same, which is
+    what it is filled with.
     """
 
     node: str
     operands: tuple[tuple[str, int], ...]
     result: int | None
     size: int
+    alike: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Walk:
         self.preferred: list[Indices] = []
         self.grouped: list[Indices] = []
         self.copied: list[Indices] = []
+        self.alike: set[tuple[str, int]] = set()
 
     def layout(self, value: Any) -> Layout:
         """Return the layout of a node's tensor; a number has no axes."""
@@ -165,18 +168,31 @@ class Walk:
         named = tuple((value.name, axis) for value, axis in operands if isinstance(value, fx.Node))
         self.mixers.append(Mixer(node.name, named))
 
+    def _zeros_behind(self, node: fx.Node, axis: int) -> list[tuple[fx.Node, int]]:
+        """Return the tensors of zeros that what is alike along an axis was worked out from."""
+        if (node.name, axis) not in self.alike:
+            return [(node, axis)]
+        return [zeros for operand, own in with_axis(node, axis) for zeros in self._zeros_behind(operand, own)]
+
     def fill(self, node: fx.Node, operands: Sequence[tuple[str, int]], result: int | None) -> None:
         """Record that an axis must keep its old length inside an operator; see ``Fill``."""
         name, axis = operands[0]
         value = arguments(node)[name]
-        self.mix(node, (value, axis))
-        self.fills.append(Fill(node.name, tuple(operands), result, self.layout(value).shape[axis]))
+        alike = (value.name, axis) in self.alike
+        for source, own in self._zeros_behind(value, axis):
+            self.mix(node, (source, own))
+        self.fills.append(Fill(node.name, tuple(operands), result, self.layout(value).shape[axis], alike))
 
 
-def module_name(node: fx.Node) -> str:
-    """Return the dotted name of the module an operator ran in ("" for the network itself)."""
-    stack = node.meta.get("nn_module_stack") or {}
-    return str(list(stack.values())[-1][0]) if stack else ""
+def with_axis(node: fx.Node, axis: int) -> list[tuple[fx.Node, int]]:
+    """Return an elementwise operator's operands that have an axis of its result, and their own number of it."""
+    shape = shape_of(node)
+    found = []
+    for operand in node.all_input_nodes:
+        own = axis - (len(shape) - len(shape_of(operand)))
+        if isinstance(operand.meta.get("val"), Tensor) and own >= 0 and shape_of(operand)[own] == shape[axis]:
+            found.append((operand, own))
+    return found
 
 
 def shape_of(node: fx.Node) -> tuple[int, ...]:

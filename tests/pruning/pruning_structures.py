@@ -140,3 +140,66 @@ class Gated(nn.Module):
         x = F.glu(self.stem(x), dim=1)
         y = F.relu(torch.einsum("ncl,cd->nld", x, self.mix))
         return self.last(torch.cat([y.flip(-1), y], -1)).mean(1)
+
+
+class ShuffleUnits(nn.Module):
+    """Two halves, one of which goes round the layers, joined and shuffled, several times over."""
+
+    def __init__(self, units: int = 2) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 3, padding=1)
+        self.branches = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(8, 12, 1), nn.BatchNorm2d(12), nn.ReLU(), nn.Conv2d(12, 8, 3, padding=1))
+            for _ in range(units)
+        )
+        self.fc = nn.Linear(16, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        for branch in self.branches:
+            left, right = x.chunk(2, dim=1)
+            x = torch.cat([left, branch(right)], 1)
+            n, c, h, w = x.shape
+            x = x.view(n, 2, c // 2, h, w).transpose(1, 2).contiguous().view(n, c, h, w)
+        return self.fc(x.mean((2, 3)))
+
+
+class Dense(nn.Module):
+    """Every layer reads all layers before it."""
+
+    def __init__(self, layers: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        widths = range(8, 8 + 4 * layers, 4)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths)
+        self.convs = nn.ModuleList(nn.Conv2d(width, 4, 3, padding=1) for width in widths)
+        self.fc = nn.Linear(8 + 4 * layers, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = [self.stem(x)]
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            seen.append(conv(F.relu(norm(torch.cat(seen, 1)))))
+        return self.fc(torch.cat(seen, 1).mean((2, 3)))
+
+
+class DropPath(nn.Module):
+    """Stochastic depth at its extreme: in training the branch is left out."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x) if self.training else x
+
+
+class StochasticDepth(nn.Module):
+    """Residual branches that training leaves out, and a size written into the code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.drop = nn.Conv2d(3, 8, 3, padding=1), DropPath()
+        self.one, self.two = nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+        self.fc = nn.Linear(8 * 64, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.stem(x))
+        x = x + self.drop(self.one(x))
+        x = x + self.drop(self.two(x))
+        return self.fc(x.view(-1, 512))

@@ -68,6 +68,25 @@ class RmsNormed(LayerNormed):
         return nn.RMSNorm(channels)
 
 
+class HandNormed(Normed):
+    """A layer normalisation over channels as people write it, with what a mean leaves of zeros squared."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        x = x - x.mean(1, keepdim=True)
+        x = x / torch.sqrt(x.pow(2).mean(1, keepdim=True) + self.norm.eps)
+        return F.silu(x * self.norm.weight[:, None, None] + self.norm.bias[:, None, None])
+
+
+class MomentNormed(Normed):
+    """The same by both moments at once, over channels and positions."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        variance, mean = torch.var_mean(self.conv(x), (1, 2, 3), keepdim=True, correction=0)
+        x = (self.conv(x) - mean) * torch.rsqrt(variance + self.norm.eps)
+        return F.silu(x * self.norm.weight[:, None, None] + self.norm.bias[:, None, None])
+
+
 class Depthwise(Plain):
     def __init__(self, channels: int) -> None:
         super().__init__(channels)
@@ -78,6 +97,18 @@ class Grouped(Plain):
     def __init__(self, channels: int) -> None:
         super().__init__(channels)
         self.conv = nn.Conv2d(channels, channels, 3, padding=1, groups=2)
+
+
+class Multiplied(Plain):
+    """A depthwise filter that makes two channels of every one."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.outputs = 2 * channels
+        self.many = nn.Conv2d(channels, 2 * channels, 3, padding=1, groups=channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.many(self.conv(x)))
 
 
 class Dilated(Plain):
@@ -138,6 +169,32 @@ class Slice(Chunk):
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(x)
         return self.narrow(x[:, : x.shape[1] // 2]) + self.narrow(x[:, x.shape[1] // 2 :])
+
+
+class Split(Plain):
+    """Unequal pieces, one of which goes round a layer."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.sizes = [channels // 2 - 1, channels // 2 + 1]
+        self.side = nn.Conv2d(self.sizes[1], self.sizes[1], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        left, right = torch.split(self.conv(x), self.sizes, dim=1)
+        return torch.cat([F.relu(self.side(right)), left], 1)
+
+
+class Rows(Plain):
+    """Positions and channels flattened together into a layer, and back."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.rows = nn.Linear(4 * channels, 4 * channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        y = self.conv(x).permute(0, 2, 3, 1).reshape(n, h, w * c)
+        return F.relu(self.rows(y)).view(n, h, w, c).permute(0, 3, 1, 2)
 
 
 class Shuffle(Plain):
@@ -280,7 +337,8 @@ KINDS: dict[str, type[Plain]] = {
     kind.__name__: kind
     for kind in (
         *(Plain, Normed, GroupNormed, OneGroupNormed, InstanceNormed, Sloped, LayerNormed, RmsNormed),
-        *(Depthwise, Grouped, Dilated, Transposed, Residual, Twice, Shared, Concat, Chunk, Slice, Shuffle),
+        *(HandNormed, MomentNormed, Depthwise, Grouped, Multiplied, Dilated, Transposed, Residual, Twice, Shared),
+        *(Concat, Chunk, Slice, Split, Shuffle, Rows),
         *(Gate, SpaceGate, Pool, Glu, Pixels, Padded, Direct, Unfolded, Lines),
         *(Attention, SeparateAttention, TorchAttention, Windows),
     )

@@ -12,9 +12,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from edgeprune.errors import UserError
-from edgeprune.pruning import compact, compact_like, compact_optimizer, make_plan, plan_masks, prune
+from edgeprune.pruning import (
+    compact,
+    compact_like,
+    compact_optimizer,
+    eliminate_dead,
+    make_plan,
+    plan_masks,
+    prune,
+    trace_coupling,
+)
+from edgeprune.pruning.labels import Indices, Labels
 from edgeprune.pruning.masks import Masks
 from edgeprune.recipe import Prune
+from tests.pruning import pruning_functional as functional
 from tests.pruning import pruning_networks as zoo
 from tests.pruning import pruning_structures as more
 
@@ -54,6 +65,61 @@ def test_normalisation_constants_are_masked_with_their_channel() -> None:
     gone = [index for index in range(16) if index not in result.plan.kept["1.weight"][0]]
     assert gone == list(range(0, 16, 2))
     assert not bool(norm.bias[gone].any())
+
+
+def test_constants_of_a_normalisation_are_kept_exactly_at_borders_and_joins() -> None:
+    model = zoo.randomised(zoo.ResNet())
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight[:6] = 0
+                module.bias[:6] = 0.5
+    plan = eliminate_dead(model, IMAGE)
+    torch.testing.assert_close(compact(model, plan)(*IMAGE), model(*IMAGE), rtol=1e-12, atol=1e-12)
+    assert {layer.name: layer.after for layer in plan.layers} == {layer.name: layer.before for layer in plan.layers}
+    assert any("at the padded border of blocks.0.conv2.weight they are not constant" in note for note in plan.notes)
+
+
+def test_a_layer_of_twelve_is_rounded_to_eight() -> None:
+    model = zoo.randomised(nn.Sequential(nn.Conv2d(3, 12, 3), nn.ReLU(), nn.Conv2d(12, 4, 1)))
+    plan = prune(model, IMAGE, Prune(amount=0.2, round_to=8)).plan
+    assert [(layer.after, layer.pinned) for layer in plan.layers] == [(8, None), (4, "network output")]
+
+
+@pytest.mark.parametrize(
+    ("model", "left"),
+    [
+        (zoo.Chunk(), {"stem": 12, "left": 4, "right": 4, "last": 6}),
+        (more.ShuffleUnits(), {"stem": 8, **{f"branches.{i}.{j}": n for i in range(2) for j, n in ((0, 6), (3, 4))}}),
+        (functional.Windows(), {"embed": 8, "qkv": 24, "project": 8, "head": 5}),
+        (more.Dense(12), {"stem": 4, **{f"convs.{i}": 2 for i in range(12)}, "fc": 5}),
+    ],
+    ids=["chunk-into-branches", "shuffled-halves", "shifted-windows", "all-to-all"],
+)
+def test_what_others_fail_on_loses_half_of_every_layer(model: nn.Module, left: dict[str, int]) -> None:
+    result = prune(zoo.randomised(model), IMAGE, HALF)
+    found = {layer.name: layer.after for layer in result.plan.layers}
+    assert {name: found[name] for name in left} == left
+    assert result.parity.relative_error < 1e-12
+
+
+def test_work_grows_with_the_graph_and_not_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels are joined a fixed number of times per operator, however many layers read what one made."""
+    calls = 0
+    join = Labels.join
+
+    def counted(labels: Labels, left: Indices, right: Indices) -> None:
+        nonlocal calls
+        calls += 1
+        join(labels, left, right)
+
+    monkeypatch.setattr(Labels, "join", counted)
+    counts = []
+    for layers in (6, 12, 24):
+        calls = 0
+        trace_coupling(more.Dense(layers).double().eval(), IMAGE)
+        counts.append(calls)
+    assert counts[2] - counts[1] == 2 * (counts[1] - counts[0])
 
 
 def test_nothing_leaks_from_one_call_into_the_next() -> None:

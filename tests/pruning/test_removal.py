@@ -85,3 +85,28 @@ def test_a_graph_is_pruned_again() -> None:
     assert [layer.after for layer in second.plan.layers] == [5, 13, 125, 10]
     assert second.plan.parameters_before == first.plan.parameters_after
     assert second.parity.relative_error < 1e-12
+
+
+def test_a_graph_keeps_what_only_training_does() -> None:
+    model = zoo.randomised(more.StochasticDepth())
+    x = torch.randn(2, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    result = prune(model, (x,), Prune(amount=0.5))
+    assert isinstance(result.compact, fx.GraphModule)
+    evaluated = result.compact(x)
+    result.compact.train()
+    result.masked.train()
+    trained = result.compact(x)
+    torch.testing.assert_close(trained, result.masked(x))
+    assert (trained - evaluated).abs().max() > 1e-3
+    again = prune(result.compact.eval(), (x,), Prune(amount=0.5)).compact
+    again.train()
+    assert (again(x) - again.eval()(x)).abs().max() > 1e-3
+
+
+def test_a_graph_follows_a_cast() -> None:
+    model = zoo.randomised(zoo.LiteralView(), dtype=torch.float32)
+    x = torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    result = prune(model, (x,), Prune(amount=0.5))
+    assert isinstance(result.compact, fx.GraphModule)
+    wide = result.compact.double()(x.double())
+    torch.testing.assert_close(wide, result.masked.double()(x.double()), rtol=1e-12, atol=1e-12)

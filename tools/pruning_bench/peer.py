@@ -20,6 +20,8 @@ from pruning_bench import zoos
 from pruning_bench.memory import Peak
 
 _PROBES = 15
+_TWINS = 32
+"""How many equal values are looked at: a matrix of a hundred million numbers has some of them many times."""
 
 
 def run(zoo: zoos.Zoo, name: str, amount: float, work: Path, report: Callable[[dict[str, Any]], None]) -> None:
@@ -139,12 +141,18 @@ def kept_entries(before: Tensor, after: Tensor) -> Tensor | None:
 def _kept_indices(before: Tensor, after: Tensor, axis: int) -> Tensor | None:
     """Find every slice of ``after`` along ``axis`` by the places of some of its values in ``before``.
 
-    A single value may occur twice by chance, so the index most of them point to is taken.
+    A value may occur several times by chance, so the index most of them point to is taken.
     """
-    probes = after.movedim(axis, 0).reshape(after.shape[axis], -1)[:, :_PROBES]
+    probes = after.movedim(axis, 0).reshape(after.shape[axis], -1)[:, :_PROBES].contiguous()
     order = before.movedim(axis, 0)
     ranked, places = order.flatten().sort()
-    spots = torch.searchsorted(ranked, probes.contiguous()).clamp_max(len(ranked) - 1)
+    spots = torch.searchsorted(ranked, probes).clamp_max(len(ranked) - 1)
     if not torch.equal(ranked[spots], probes):
         return None
-    return (places[spots] // max(order[0].numel(), 1)).mode(dim=1).values
+    candidates = []
+    for twin in range(_TWINS):
+        at = (spots + twin).clamp_max(len(ranked) - 1)
+        candidates.append(torch.where(ranked[at] == probes, places[at] // max(order[0].numel(), 1), -1))
+    found = torch.cat(candidates, dim=1)
+    # What is no candidate differs everywhere, so that it is never the one met most often.
+    return torch.where(found < 0, -1 - torch.arange(found.shape[1]), found).mode(dim=1).values

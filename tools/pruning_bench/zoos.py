@@ -50,15 +50,15 @@ def inputs(zoo: Zoo, name: str, batch: int, seed: int = 0, dtype: torch.dtype = 
     return (torch.randn((batch, *zoo.shape(name)[0]), generator=generator, dtype=torch.float64).to(dtype),)
 
 
-def _torchvision() -> Any:
-    """Import torchvision's networks; its CPU build lacks the operators that the stubbed module registers."""
+def _imported(name: str) -> Any:
+    """Import a zoo; torchvision, which others import, lacks in its CPU build what the stubbed module registers."""
     key = "torchvision._meta_registrations"
     sys.modules.setdefault(key, types.ModuleType(key))
-    return importlib.import_module("torchvision.models")
+    return importlib.import_module(name)
 
 
 def _torchvision_names() -> list[str]:
-    models = _torchvision()
+    models = _imported("torchvision.models")
     return list(models.list_models(module=models))
 
 
@@ -80,12 +80,12 @@ def _torchvision_shape(name: str) -> tuple[tuple[int, ...], dict[str, Any]]:
 
 
 def _torchvision_network(name: str, settings: dict[str, Any]) -> nn.Module:
-    network: nn.Module = _torchvision().get_model(name, weights=None, **settings)
+    network: nn.Module = _imported("torchvision.models").get_model(name, weights=None, **settings)
     return network
 
 
 def _geffnet_names() -> list[str]:
-    geffnet = importlib.import_module("geffnet")
+    geffnet = _imported("geffnet")
     makers = {**vars(geffnet.gen_efficientnet), **vars(geffnet.mobilenetv3)}
     return sorted(
         name
@@ -98,17 +98,26 @@ def _geffnet_names() -> list[str]:
 
 
 def _geffnet_network(name: str, settings: dict[str, Any]) -> nn.Module:
-    network: nn.Module = importlib.import_module("geffnet").create_model(name, **settings)
+    network: nn.Module = _imported("geffnet").create_model(name, **settings)
     return network
 
 
 _TRANSFORMERS_NOT = {
     "shieldgemma2": "a language model of 4 billion parameters",
     "timm_wrapper": "a wrapper around the timm package",
-    "perceiver": "takes its pixels flattened, not as an image",
+    "siglip2": "takes patches and a table of picture sizes that its code reads as numbers",
+    "dinat": "needs the package natten, a CUDA extension",
 }
-# Smaller than the configurations' own 224; a size that its patches and windows divide.
-_TRANSFORMERS_SIZES: tuple[tuple[str, int, dict[str, Any]], ...] = (("*", 64, {"image_size": 64}),)
+# Smaller than most configurations' own 224; sizes that patches, windows and strides divide.
+_TRANSFORMERS_SIZES: tuple[tuple[str, int], ...] = (
+    ("dinov2", 56),  # patches of 14
+    ("swin", 224),  # its windows of 7 patches must fit in every stage
+    ("donut-swin", 224),
+    ("swinv2", 56),
+    ("perceiver", 56),  # its own
+    ("imagegpt", 8),  # a pixel is a token
+    ("*", 64),
+)
 
 
 class Logits(nn.Module):
@@ -120,34 +129,51 @@ class Logits(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the scores: ``(N, classes)``."""
-        scores: Tensor = self.network(pixel_values=image).logits
+        result = self.network(**self.arguments(image))
+        scores: Tensor = result["logits" if "logits" in result else "last_hidden_state"]
         return scores
+
+    def arguments(self, image: Tensor) -> dict[str, Tensor]:
+        """Return what the network is called with."""
+        return {"pixel_values": image}
+
+
+class PaletteLogits(Logits):
+    """The same for a network that reads one of 512 colours per pixel."""
+
+    def arguments(self, image: Tensor) -> dict[str, Tensor]:
+        """Return each pixel's place in a palette."""
+        return {"input_ids": (image.mean(1).flatten(1).sigmoid() * 512).long()}
 
 
 def _transformers_names() -> list[str]:
-    auto = importlib.import_module("transformers.models.auto.modeling_auto")
+    auto = _imported("transformers.models.auto.modeling_auto")
     return [name for name in auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES if name not in _TRANSFORMERS_NOT]
 
 
 def _transformers_shape(name: str) -> tuple[tuple[int, ...], dict[str, Any]]:
-    size, settings = next((s, k) for pattern, s, k in _TRANSFORMERS_SIZES if fnmatch.fnmatchcase(name, pattern))
-    return (3, size, size), settings
+    size = next(size for pattern, size in _TRANSFORMERS_SIZES if fnmatch.fnmatchcase(name, pattern))
+    return (3, size, size), {"image_size": size}
 
 
 def _transformers_network(name: str, settings: dict[str, Any]) -> nn.Module:
-    transformers = importlib.import_module("transformers")
+    """Build a network from its configuration's own sizes; only the image is smaller and there are 1000 classes."""
+    transformers = _imported("transformers")
     config = transformers.AutoConfig.for_model(name)
-    for key, value in settings.items():
-        if hasattr(config, key):
-            setattr(config, key, value)
+    for part in (config, getattr(config, "vision_config", None)):
+        for key, value in settings.items():
+            before = getattr(part, key, None)
+            if before is not None:
+                setattr(part, key, [value] * len(before) if isinstance(before, (list, tuple)) else value)
     config.num_labels = 1000
-    return Logits(transformers.AutoModelForImageClassification.from_config(config))
+    config.architectures = config.architectures or []  # of several networks the first
+    network = transformers.AutoModelForImageClassification.from_config(config)
+    return PaletteLogits(network) if network.main_input_name == "input_ids" else Logits(network)
 
 
 def timm_package() -> Any:
     """Import timm, which imports torchvision."""
-    _torchvision()
-    return importlib.import_module("timm")
+    return _imported("timm")
 
 
 def _timm_names() -> list[str]:

@@ -8,13 +8,19 @@ import torch
 from torch import fx
 
 from edgeprune.pruning.labels import Axis, Layout
-from edgeprune.pruning.walk import RuleTable, Walk, arguments, operator_name, shape_of
+from edgeprune.pruning.walk import RuleTable, Walk, arguments, operator_name, shape_of, with_axis
 
 TABLE = RuleTable()
 
 _SUMS = {"add", "sub", "rsub", "maximum", "minimum"}
 _PRODUCTS = {"mul", "multiply", "logical_and", "bitwise_and"}
 _QUOTIENTS = {"div", "divide", "true_divide"}
+
+
+@TABLE.rule("where")
+def where(walk: Walk, node: fx.Node) -> Layout:
+    """Elementwise; the overloads with numbers are not tagged so."""
+    return pointwise(walk, node)
 
 
 @TABLE.rule("hardswish", "hardsigmoid", "mish", "hardshrink", "softshrink", "relu6", "selu", "elu", "celu")
@@ -78,7 +84,21 @@ def pointwise(walk: Walk, node: fx.Node) -> Layout:
         axis, flags, covered = _meet(walk, operands, place, shape)
         axes.append(axis)
         zero.append(_zero(operator_name(node), flags, covered, len(operands), keeps_zero))
-    return Layout(shape, tuple(axes), tuple(zero))
+    return Layout(shape, tuple(axes), tuple(zero), _alike(walk, node, axes, zero))
+
+
+def _alike(walk: Walk, node: fx.Node, axes: list[Axis], zero: list[bool]) -> frozenset[int]:
+    """Return the axes whose removed indices hold the same: worked out from zeros and from what has no such axis."""
+    assert isinstance(node.target, torch._ops.OpOverload)
+    if {torch.Tag.inplace, torch.Tag.nondeterministic_seeded} & set(node.target.tags):
+        return frozenset()
+    open_axes = [axis for axis, labels in enumerate(axes) if labels is not None and not zero[axis]]
+    return frozenset(axis for axis in open_axes if all(_same(walk, *found) for found in with_axis(node, axis)))
+
+
+def _same(walk: Walk, node: fx.Node, axis: int) -> bool:
+    layout = walk.layout(node)
+    return layout.zero[axis] or axis in layout.alike
 
 
 def _meet(walk: Walk, operands: list[fx.Node], place: int, shape: tuple[int, ...]) -> tuple[Axis, list[bool], int]:

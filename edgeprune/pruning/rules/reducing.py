@@ -6,13 +6,15 @@ from typing import Any
 
 from torch import fx
 
-from edgeprune.pruning.labels import Layout
+from edgeprune.pruning.labels import Axis, Layout
 from edgeprune.pruning.rules.pointwise import pointwise
 from edgeprune.pruning.walk import Result, RuleTable, Walk, arguments, as_axis, operator_name, shape_of
 
 TABLE = RuleTable()
 
 _ZERO_IS_NEUTRAL = {"sum", "linalg_vector_norm", "norm", "count_nonzero"}
+COUNTS_ALIKE = {"sum", "mean", "amax", "amin"}
+"""Reductions whose result over many equal entries follows from that over one."""
 _ZERO_GIVES_ZERO = {"sum", "mean", "amax", "amin", "linalg_vector_norm", "norm", "std", "var", "prod"}
 
 
@@ -27,27 +29,50 @@ def reduce(walk: Walk, node: fx.Node) -> Layout:
     keepdim = bool(bound.get("keepdim"))
     neutral = name in _ZERO_IS_NEUTRAL and bound.get("ord", bound.get("p", 2)) in (None, 1, 2)
     for axis in over:
-        _over(walk, node, data, axis, neutral)
-    gives_zero = name in _ZERO_GIVES_ZERO
-    axes, zero = [], []
-    for axis in range(rank):
+        alone = all(data.axes[other] is None for other in over - {axis})
+        _over(walk, node, data, axis, neutral, alone)
+    return Layout(shape_of(node), *_left(data, over, keepdim, name in _ZERO_GIVES_ZERO))
+
+
+def _left(data: Layout, over: set[int], keepdim: bool, gives_zero: bool) -> tuple[tuple[Axis, ...], tuple[bool, ...]]:
+    """Return the axes and flags of what a reduction leaves."""
+    axes: list[Axis] = []
+    zero = []
+    for axis, labels in enumerate(data.axes):
         if axis in over and not keepdim:
             continue
-        axes.append(None if axis in over else data.axes[axis])
-        zero.append(True if axis in over else data.zero[axis] and gives_zero)
-    return Layout(shape_of(node), tuple(axes), tuple(zero))
+        axes.append(None if axis in over else labels)
+        zero.append(axis in over or (data.zero[axis] and gives_zero))
+    return tuple(axes), tuple(zero)
 
 
-def _over(walk: Walk, node: fx.Node, data: Layout, axis: int, neutral: bool) -> None:
-    """Reduce over one axis: zeros make no difference, or go on counting, or the axis stays."""
+def _over(walk: Walk, node: fx.Node, data: Layout, axis: int, neutral: bool, alone: bool) -> None:
+    """Reduce over one axis: zeros make no difference, or go on counting, or the axis stays.
+
+    What is no zero but alike goes on counting too, if the axis is ``alone``.
+    """
     if data.axes[axis] is None:
         return
-    if not data.zero[axis]:
+    if axis in data.alike and alone and operator_name(node) in COUNTS_ALIKE:
+        walk.fill(node, [("self", axis)], None)
+    elif not data.zero[axis]:
         walk.labels.pin(data.axes[axis], f"{operator_name(node)} over channels that are not zero when masked")
     elif neutral:
         walk.mix(node, (node.args[0], axis))
     else:
         walk.fill(node, [("self", axis)], None)
+
+
+@TABLE.rule("var_mean", "std_mean")
+def moments(walk: Walk, node: fx.Node) -> Result:
+    """Two results of the same axes."""
+    bound = arguments(node)
+    data = walk.layout(node.args[0])
+    over = _axes(bound.get("dim"), len(data.shape))
+    for axis in over:
+        _over(walk, node, data, axis, False, all(data.axes[other] is None for other in over - {axis}))
+    axes, zero = _left(data, over, bool(bound.get("keepdim")), True)
+    return tuple(Layout(tuple(int(size) for size in value.shape), axes, zero) for value in node.meta["val"])
 
 
 @TABLE.rule("softmax", "log_softmax", "_softmax", "_log_softmax", "cumsum", "cumprod")
@@ -75,7 +100,7 @@ def extreme(walk: Walk, node: fx.Node) -> Result:
         return Layout.fixed(shape_of(node))
     axis = as_axis(int(bound["dim"]), len(data.shape))
     if operator_name(node) in ("max", "min") and not any(user.args[1] == 1 and user.users for user in node.users):
-        _over(walk, node, data, axis, neutral=False)
+        _over(walk, node, data, axis, neutral=False, alone=True)
     else:
         walk.labels.pin(data.axes[axis], f"{operator_name(node)} tells places, which would change with their number")
     axes, zero = list(data.axes), list(data.zero)
