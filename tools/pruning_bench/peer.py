@@ -19,9 +19,8 @@ from torch import Tensor, nn
 from pruning_bench import zoos
 from pruning_bench.memory import Peak
 
-_PROBES = 15
-_TWINS = 32
-"""How many equal values are looked at: a matrix of a hundred million numbers has some of them many times."""
+_COLUMNS = 4
+"""How many columns of a pruned matrix are looked for in the original."""
 
 
 def run(zoo: zoos.Zoo, name: str, amount: float, work: Path, report: Callable[[dict[str, Any]], None]) -> None:
@@ -139,20 +138,23 @@ def kept_entries(before: Tensor, after: Tensor) -> Tensor | None:
 
 
 def _kept_indices(before: Tensor, after: Tensor, axis: int) -> Tensor | None:
-    """Find every slice of ``after`` along ``axis`` by the places of some of its values in ``before``.
-
-    A value may occur several times by chance, so the index most of them point to is taken.
-    """
-    probes = after.movedim(axis, 0).reshape(after.shape[axis], -1)[:, :_PROBES].contiguous()
-    order = before.movedim(axis, 0)
-    ranked, places = order.flatten().sort()
-    spots = torch.searchsorted(ranked, probes).clamp_max(len(ranked) - 1)
-    if not torch.equal(ranked[spots], probes):
+    """Find every slice of ``after`` along ``axis`` in ``before`` by its values in a few columns of the rest."""
+    wide = before.movedim(axis, 0).reshape(before.shape[axis], -1)
+    narrow = after.movedim(axis, 0).reshape(after.shape[axis], -1)
+    wanted = range(0, narrow.shape[1], max(narrow.shape[1] // _COLUMNS, 1))
+    pairs = [(own, column) for own in wanted if (column := _column(wide, narrow[:, own])) is not None]
+    if not pairs:
         return None
-    candidates = []
-    for twin in range(_TWINS):
-        at = (spots + twin).clamp_max(len(ranked) - 1)
-        candidates.append(torch.where(ranked[at] == probes, places[at] // max(order[0].numel(), 1), -1))
-    found = torch.cat(candidates, dim=1)
-    # What is no candidate differs everywhere, so that it is never the one met most often.
-    return torch.where(found < 0, -1 - torch.arange(found.shape[1]), found).mode(dim=1).values
+    own, columns = ([pair[side] for pair in pairs] for side in (0, 1))
+    rows = {row.tobytes(): place for place, row in enumerate(wide[:, columns].numpy())}
+    found = [rows.get(row.tobytes()) for row in narrow[:, own].numpy()]
+    return None if None in found else torch.tensor(found)
+
+
+def _column(matrix: Tensor, values: Tensor) -> int | None:
+    """Return the only column that holds all of some of ``values``; a value may be in others by chance."""
+    shared: set[int] | None = None
+    for place in {0, len(values) // 3, len(values) // 2, len(values) - 1}:
+        columns = set((matrix == values[place]).nonzero()[:, 1].tolist())
+        shared = columns if shared is None else shared & columns
+    return shared.pop() if shared is not None and len(shared) == 1 else None

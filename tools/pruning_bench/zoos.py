@@ -85,6 +85,7 @@ def _torchvision_network(name: str, settings: dict[str, Any]) -> nn.Module:
 
 
 def _geffnet_names() -> list[str]:
+    """Leave out names that stand for other weights of the same network."""
     geffnet = _imported("geffnet")
     makers = {**vars(geffnet.gen_efficientnet), **vars(geffnet.mobilenetv3)}
     return sorted(
@@ -94,6 +95,7 @@ def _geffnet_names() -> list[str]:
         and maker.__module__.startswith("geffnet.")
         and list(inspect.signature(maker).parameters) == ["pretrained", "kwargs"]
         and not name.startswith("_")
+        and not any(name.endswith(end) and name.removesuffix(end) in makers for end in ("_ap", "_ns", "_475"))
     )
 
 
@@ -261,7 +263,7 @@ ZOOS = {
             _square(64),
             _geffnet_network,
             ("mnasnet_small", "mobilenetv3_small_075", "mixnet_s", "fbnetc_100"),
-            "nothing",
+            "names that stand for other weights of the same network (_ap, _ns, _475)",
         ),
         Zoo(
             "transformers",
