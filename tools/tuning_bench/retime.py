@@ -20,11 +20,11 @@ import tvm
 from tvm.s_tir import meta_schedule as ms
 
 from edgeprune.lowering import Lowered, tvm_target
-from edgeprune.lowering.default_schedule import default_schedule
 from edgeprune.target import find_target
 from edgeprune.tuning.build_candidate import build_candidate
 from edgeprune.tuning.kernels import Kernel, extract_kernels
 from edgeprune.tuning.measure_candidate import Reference, measure_candidate, run_reference
+from edgeprune.tuning.untuned import untuned
 from tuning_bench.replay import Improvement, curve, improvements
 from tuning_bench.stock import import_cpu_intrinsics
 from tuning_bench.watch import RECORDS
@@ -68,8 +68,7 @@ class _Clock:
 
     def default(self, workload: str) -> float:
         """Return the seconds of the schedule without tuning."""
-        kernel = self._kernels[workload]
-        return self._time(workload, tvm.IRModule({"main": default_schedule(kernel.module["main"], self._target)}))
+        return self._time(workload, untuned(self._kernels[workload], self._target))
 
     def record(self, workload: str, document: list[Any]) -> float:
         """Return the seconds of a record's schedule."""
