@@ -11,8 +11,8 @@ from typing import Any
 import onnx
 import pytest
 from peers.contest import Row as Timed
+from tuning_bench import channel_sweep, emulated, host
 from tuning_bench import curve as curve_part
-from tuning_bench import emulated, host, pruning_pays
 from tuning_bench.convolutions import Convolution, write_convolutions
 from tuning_bench.goals import Ratio, Verdict, at_least, at_most, never, not_measured, ratio_of_rounds
 from tuning_bench.networks import NETWORKS, network
@@ -132,12 +132,12 @@ def test_cycles_are_held_against_the_best_of_mnn_and_ncnn() -> None:
 
 def test_a_channel_count_is_held_against_the_next_multiple() -> None:
     times = {8: [1.0, 1.0], 9: [3.0, 3.0], 15: [1.9, 1.9], 16: [2.0, 2.0], 17: [9.0, 9.0]}
-    found = pruning_pays.against_multiples(times, 8)
+    found = channel_sweep.against_multiples(times, 8)
     assert {count: ratio and ratio.value for count, ratio in found.items()} == {9: 1.5, 15: 0.95, 17: None}
-    slow = pruning_pays.sweep_verdict("here", {count: ratio for count, ratio in found.items() if ratio is not None})
+    slow = channel_sweep.sweep_verdict("here", {count: ratio for count, ratio in found.items() if ratio is not None})
     assert (slow.value, slow.met) == (1.5, False)
     assert "(9 channels; 1 of 2 above)" in slow.goal
-    assert pruning_pays.sweep_verdict("here", {}).met is None
+    assert channel_sweep.sweep_verdict("here", {}).met is None
 
 
 RECORDS = [("a", 5.0), ("a", None), ("b", 7.0), ("a", 6.0), ("a", 2.0), ("b", 3.0)]
