@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from peers.engine import Engine, Refused, Signature, Tensor
-from peers.strided_slices import write_with_pooling
 
 _PATIENCE_S = 300
 
@@ -56,6 +55,9 @@ class _Ncnn:
 
 def prepare(network: Path, signature: Signature, threads: int, scratch: Path) -> Path:
     """Return the stem of the two files in ncnn's format."""
+    # Not above: where the engine only loads what was prepared elsewhere there is no onnx.
+    from peers.strided_slices import write_with_pooling
+
     try:
         import ncnn  # noqa: F401
     except ImportError as error:

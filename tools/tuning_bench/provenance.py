@@ -64,7 +64,7 @@ def engine_hash(engine: str) -> str:
 
 def model_hash() -> str:
     """Return a hash of what decides the counts and cycles of a given program: the plugin and the cores' models."""
-    return _hash([Path(edgeprune.__file__).parent / "emulation", ROOT / "tools" / "qemu_plugin", ROOT / "targets"])
+    return _hash([Path(edgeprune.__file__).parent / "emulation" / "cores", ROOT / "tools" / "qemu_plugin"])
 
 
 def _hash(places: Iterable[Path], more: str = "") -> str:
