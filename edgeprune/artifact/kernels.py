@@ -20,7 +20,7 @@ from edgeprune.errors import StageFailure
 from edgeprune.lowering.program import Program
 
 # Beyond this, a buffer local to a kernel leaves the stack: what is smaller may well end up in registers. TVM draws the
-# line at a quarter of it, where the transforms of a tile of 6x6 vectors lie beyond.
+# line at a quarter of it, where the transforms of a tile of 6x6 vectors lie beyond; so does a buffer of just that size.
 _MOST_STACK_BYTES = 4096
 _TVMS_STACK_BYTES = 1024
 # Alignment of loads and stores the code may rely on: that of a float, so that callers may pass any float pointer.
@@ -186,7 +186,7 @@ class _Rewriter:
     def _allocation(self, allocation: tirx.AllocBuffer) -> tirx.Stmt:
         buffer = allocation.buffer
         size = _bytes(buffer)
-        if size <= _TVMS_STACK_BYTES:
+        if size < _TVMS_STACK_BYTES:
             return allocation
         if size <= _MOST_STACK_BYTES:
             return tirx.AllocBuffer(buffer, {"disable_lower_builtin": tirx.IntImm("bool", 1)})

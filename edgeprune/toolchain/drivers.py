@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from edgeprune.errors import UserError
 from edgeprune.target import Target
 from edgeprune.toolchain.process import run_tool
+
+_INLINE_ATOMICS = "-mno-outline-atomics"
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class DriverToolchain:
 
     def compile(self, source: Path, output: Path, flags: Sequence[str]) -> None:
         """Compile a C or assembly file into an object file."""
-        self._run(f"compiling {source.name}", [*flags, "-c", str(source), "-o", str(output)])
+        self._run(f"compiling {source.name}", [*flags, *self._inline_atomics(), "-c", str(source), "-o", str(output)])
 
     def compile_together(self, sources: Sequence[Path], output: Path, flags: Sequence[str]) -> None:
         """Compile several C files into one object file."""
@@ -55,8 +59,22 @@ class DriverToolchain:
         answer = run_tool(self.driver.name, "asking for its version", [str(self.driver), "--version"])
         return {self.driver.name: answer.splitlines()[0].strip()}
 
+    def _inline_atomics(self) -> tuple[str, ...]:
+        """Return what keeps atomic operations out of the compiler's own library, if this compiler knows the option.
+
+        Compilers for 64-bit ARM would call functions that a program linked by another compiler may not have; older
+        ones do not, and neither they nor those for other CPUs know the option.
+        """
+        return (_INLINE_ATOMICS,) if _accepts(self.driver, self.machine, _INLINE_ATOMICS) else ()
+
     def _run(self, what: str, arguments: Sequence[str]) -> None:
         run_tool(self.driver.name, what, [str(self.driver), *self.machine, *arguments])
+
+
+@cache
+def _accepts(driver: Path, machine: tuple[str, ...], option: str) -> bool:
+    command = [str(driver), *machine, "-Werror", option, "-x", "c", "-S", os.devnull, "-o", os.devnull]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 class GccToolchain(DriverToolchain):

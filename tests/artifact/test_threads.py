@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 
 import edgeprune.artifact
 from edgeprune.artifact.linkage import THREAD_SYMBOLS
-from edgeprune.target import find_target
+from edgeprune.target import Target, find_target
 from tests.artifact.conftest import Built, build
+from tests.emulator import emulator as find_emulator
 from tests.lowering.networks import Graph, conv
 
 RUNTIME = Path(edgeprune.artifact.__file__).parent / "runtime"
@@ -134,9 +136,50 @@ def test_the_pool_under_sanitizers(tmp_path: Path, sanitizers: str) -> None:
     assert (finished.returncode, finished.stderr) == (0, "")
 
 
+def under_emulation(built: Built, target: Target, *arguments: str) -> str:
+    """Run the executable on the emulated CPU, whose threads are real ones, and return what it prints."""
+    assert target.emulator is not None
+    qemu = find_emulator(target.emulator.program)
+    command = qemu.command([str(built.directory / "net-bench"), *arguments], cpu=target.emulator.cpu)
+    finished = subprocess.run(command, env=qemu.environment(), capture_output=True, text=True, check=False, timeout=120)
+    assert finished.returncode == 0, finished.stderr + finished.stdout
+    return finished.stdout
+
+
+def assert_threads_agree(built: Built, target: Target) -> None:
+    """Check the golden records on two threads, and that one, two and three threads give the same bits."""
+    document = json.loads(under_emulation(built, target, "--threads", "2", "--check-only"))
+    assert document["threads"] == 2 and document["check"]["passed"] is True
+    built.inputs.astype("<f4").tofile(built.directory / "in.f32")
+    answers = []
+    for threads in range(1, MOST + 1):
+        where = built.directory / f"out-{threads}.f32"
+        under_emulation(
+            built, target, "--threads", str(threads), "--input", f"{built.directory}/in.f32", "--output", str(where)
+        )
+        answers.append(np.fromfile(where, dtype="<f4"))
+    assert np.abs(answers[0] - built.outputs.ravel()).max() <= 1e-4 * np.abs(built.outputs).max()
+    assert all(np.array_equal(answers[0], other) for other in answers[1:])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["aarch64", "armv7", "android-arm64", "android-armv7"])
-def test_it_links_for_other_boards(network: Path, target: str, tmp_path: Path) -> None:
-    built = build(network, target, tmp_path / "artifact", model="net", threads=2)
-    assert built.manifest.threads == 2
-    assert find_target(target).threads == 1
+@pytest.mark.parametrize("name", ["aarch64", "armv7", "android-arm64", "android-armv7"])
+def test_threads_on_other_boards(network: Path, name: str, tmp_path: Path) -> None:
+    built = build(network, name, tmp_path / "artifact", model="net", threads=MOST)
+    assert built.manifest.threads == MOST
+    assert find_target(name).threads == 1
+    assert_threads_agree(built, find_target(name))
+
+
+@pytest.mark.slow
+def test_threads_by_a_cross_gcc(network: Path, tmp_path: Path) -> None:
+    """Against glibc, statically: the pool must bring in all of the thread library that it needs."""
+    if shutil.which("aarch64-linux-gnu-gcc") is None:
+        pytest.skip("aarch64-linux-gnu-gcc is not on PATH")
+    board = tmp_path / "board.toml"
+    board.write_text(
+        'extends = "rpi3"\nthreads = 3\n[toolchain]\nkind = "gcc"\ntriple = "aarch64-linux-gnu"\ncpu = "cortex-a53"\n'
+    )
+    built = build(network, str(board), tmp_path / "artifact", model="net", threads=MOST)
+    assert "aarch64-linux-gnu-gcc" in built.manifest.versions
+    assert_threads_agree(built, find_target(str(board)))

@@ -167,6 +167,16 @@ def test_an_artifact_by_the_users_compiler(toolchain: str, compiler: str, tmp_pa
 
 
 @pytest.mark.slow
+def test_an_artifact_by_this_machines_gcc(tmp_path: Path) -> None:
+    """Against glibc, whose headers hide what the C standard does not have; musl's, which zig brings, do not."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not on PATH")
+    target = board(tmp_path, '[toolchain]\nkind = "gcc"\ntriple = "x86_64-linux-gnu"\nprefix = ""\n', extends="host")
+    manifest = checked(tmp_path, target)
+    assert "gcc" in manifest.versions and "zig" not in manifest.versions
+
+
+@pytest.mark.slow
 def test_an_artifact_by_an_ndk(tmp_path: Path) -> None:
     """The NDK's layout with another Clang in it, whose triple is put right: this checks every call, not Android."""
     find_emulator("qemu-aarch64")

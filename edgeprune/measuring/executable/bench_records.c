@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "bench_records.h"
 
 #include <errno.h>
