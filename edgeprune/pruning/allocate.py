@@ -17,6 +17,7 @@ Level = Callable[[float], list[int]]
 """From a level between 0 and 1 to the number of sets each group loses; it never falls as the level rises."""
 
 _PASSES = 16
+_UNIFORM_SLACK = 0.1
 
 
 def allocate(
@@ -26,7 +27,8 @@ def allocate(
 
     With unit ``channels`` the amount is a fraction of the channels that can go (of every group, or of all groups
     ranked together); with ``parameters`` and ``macs`` it is a fraction of the whole network's, reached from above as
-    nearly as whole channels allow. With ``original``, the plan that made the network out of another, amounts are those
+    nearly as whole channels allow, and where every group is to lose the same fraction, as a tenth of a group's channels
+    allows. With ``original``, the plan that made the network out of another, amounts are those
     of that other one. Overrides are fractions of a group's channels at the full amount, in proportion
     at a smaller one.
 
@@ -59,7 +61,9 @@ def allocate(
             f"prune.amount: {amount:g} of the {settings.unit} cannot be removed, {reached:.4f} is the most; "
             "ask for less, or loosen min_channels, round_to, exclude or override"
         )
-    return keep_of(_give_back(groups, _least(level, fits), fits))
+    # Layers that are to lose the same fraction of their channels stay near it.
+    slack = _UNIFORM_SLACK if settings.scope == "uniform" else 1.0
+    return keep_of(_give_back(groups, _least(level, fits), fits, slack))
 
 
 def _uniform(groups: Sequence[Group], scale: float) -> Level:
@@ -114,16 +118,21 @@ def _least(level: Level, fits: Callable[[Sequence[int]], bool]) -> list[int]:
     return level(high)
 
 
-def _give_back(groups: Sequence[Group], counts: list[int], fits: Callable[[Sequence[int]], bool]) -> list[int]:
+def _give_back(
+    groups: Sequence[Group], counts: list[int], fits: Callable[[Sequence[int]], bool], slack: float
+) -> list[int]:
     """Keep more where the amount is still reached: a level moves several layers at once, and some in coarse steps.
 
-    One step per group and pass, so that the slack is spread over the layers.
+    One step per group and pass, so that what is over is spread over the layers; the first always, further ones while a
+    group gets back no more than ``slack`` of its sets.
     """
-    for _ in range(_PASSES):
+    first = counts
+    for number_of_pass in range(_PASSES):
         before = counts
         for number, group in enumerate(groups):
             smaller = group.allowed[group.allowed < counts[number]]
-            if group.amount is None and len(smaller):
+            near = number_of_pass == 0 or (len(smaller) and first[number] - smaller[-1] <= slack * len(group.order))
+            if group.amount is None and len(smaller) and near:
                 attempt = [*counts[:number], int(smaller[-1]), *counts[number + 1 :]]
                 if fits(attempt):
                     counts = attempt

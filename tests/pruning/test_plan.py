@@ -205,6 +205,16 @@ def test_parameters_and_macs_are_reached_from_above(unit: str, scope: str, amoun
     assert before * (1 - amount) * 0.96 <= after <= before * (1 - amount)
 
 
+def test_uniform_takes_the_same_fraction_also_of_layers_that_weigh_little() -> None:
+    """A layer with few parameters is not spared because larger ones lose more than enough of them."""
+    model = nn.Sequential(nn.Conv2d(1, 10, 3), nn.ReLU(), nn.Flatten(), nn.Linear(10, 300), nn.Linear(300, 10))
+    x = (torch.ones(1, 1, 3, 3),)
+    plan = make_plan(zoo.randomised(model).float(), x, Prune(amount=0.5, unit="parameters"))
+    lost = [1 - layer.after / layer.before for layer in plan.layers[:2]]
+    assert abs(lost[0] - lost[1]) <= 0.1 + 1 / 10
+    assert plan.parameters_after <= plan.parameters_before / 2
+
+
 def test_overrides_and_exclusions() -> None:
     model = hand_made()
     plan = make_plan(model, POINT, Prune(amount=0.5, exclude=["0"], override=[Override(pattern="2", amount=0.75)]))
