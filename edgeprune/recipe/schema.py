@@ -81,12 +81,14 @@ class Export(Table):
 class Tune(Table):
     """The budget per network and target: measured candidates, and seconds after which no new one is started.
 
-    ``emulated`` lets boards that are only emulated be tuned too, by estimated cycles.
+    ``emulated`` lets boards that are only emulated be tuned too, by estimated cycles. ``boards`` is how many of a
+    tracker's boards of the target's key work at once, all it knows unless given.
     """
 
     trials: int = Field(default=64, ge=0)
     seconds: float = Field(default=600.0, gt=0)
     emulated: bool = False
+    boards: int | None = Field(default=None, ge=1)
 
 
 class Recipe(Table):

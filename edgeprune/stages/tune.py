@@ -10,7 +10,10 @@ from edgeprune.pipeline.stage import write_json
 from edgeprune.progress import Progress
 from edgeprune.recipe import Tune
 from edgeprune.target import Target
+from edgeprune.tuning.database import Database
+from edgeprune.tuning.descriptor import describe
 from edgeprune.tuning.engine import tune as tune_kernels
+from edgeprune.tuning.kernels import extract_kernels
 from edgeprune.tuning.snapshot import snapshot
 
 RECORDS = "records"
@@ -28,3 +31,14 @@ def tune(lowered_in: Path, target: Target, budget: Tune, seed: int, out: Path, p
     result = tune_kernels(lowered, target, budget, database=database, seed=seed, progress=progress)
     snapshot(database, lowered, target, out / RECORDS)
     write_json(out / RESULT, result.as_dict())
+
+
+def known_trials(lowered_in: Path, target: Target) -> int:
+    """Return how many trials of these kernels the user's tuning database holds.
+
+    Raises:
+        UserError: the database is damaged or of another device.
+    """
+    descriptor = describe(target)
+    records = Database(descriptor.directory(cache_directory("tuning")), descriptor)
+    return sum(len(records.trials(kernel.workload)) for kernel in extract_kernels(Lowered.load(lowered_in), target))

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgeprune.toolchain import CToolchain
 from edgeprune.tuning.candidate_code import ALIGNMENT, CandidateCode
-from edgeprune.tuning.measure_candidate import TOLERANCE
+from edgeprune.tuning.measure_candidate import tolerance_of
 from edgeprune.tuning.plan import Buffer
 from edgeprune.tuning.runner import MEASURE_SECONDS
 
@@ -51,8 +51,8 @@ def render_table(codes: Sequence[CandidateCode]) -> str:
             f"const int candidate_count = {len(codes)};",
             f"const size_t candidate_input_bytes = {_offsets(plan.inputs)[-1]};",
             f"const size_t candidate_output_bytes = {_bytes(result)};",
-            f"const int candidate_output_is_float = {int(kind == np.dtype(np.float32))};",
-            f"const float candidate_tolerance = {TOLERANCE:.9e}f;",
+            f"const int candidate_output_bits = {8 * kind.itemsize if kind.kind == 'f' else 0};",
+            f"const float candidate_tolerance = {tolerance_of(kind):.9e}f;",
             "",
         ]
     )

@@ -38,7 +38,6 @@ def tune(
     *,
     database: Path,
     seed: int = 0,
-    boards: int | None = None,
     progress: Progress | None = None,
 ) -> TuningResult:
     """Search fast schedules for the kernels of ``lowered`` and add every trial to the database.
@@ -46,7 +45,7 @@ def tune(
     ``database`` is the root under which each device has a directory of its own. ``budget.trials`` counts what the
     database already holds for these kernels: the same call again makes no trial, a larger budget adds the difference.
     Boards that are only emulated are tuned where ``budget.emulated`` says so, by the cycles that a model of their core
-    estimates. Behind a tracker ``boards`` of the target's key work side by side, by default all it knows. After
+    estimates. Behind a tracker ``budget.boards`` of the target's key work side by side, by default all it knows. After
     ``budget.seconds`` no new candidates are proposed. A kill at any moment loses the candidates in flight, no more.
 
     Raises:
@@ -68,7 +67,7 @@ def tune(
     if note:
         progress.note(note)
     else:
-        _run(_Run(states, target, budget, records, database, seed, boards, progress, started))
+        _run(_Run(states, target, budget, records, database, seed, progress, started))
     return TuningResult(
         target=target.name,
         descriptor=descriptor.key,
@@ -91,7 +90,6 @@ class _Run:
     records: Database
     root: Path
     seed: int
-    boards: int | None
     progress: Progress
     started: float
 
@@ -132,7 +130,7 @@ def _run(run: _Run) -> None:
         scratch = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="edgeprune-tune-")))
         nursery = Nursery(scratch / "nursery.log")
         resources.callback(nursery.close)
-        runner = open_runner(run.target, nursery, scratch, cores, run.seed, run.boards, run.progress.note)
+        runner = open_runner(run.target, nursery, scratch, cores, run.seed, run.budget.boards, run.progress.note)
         pipeline = Pipeline(nursery, scratch, cores, runner, run.progress.note)
         resources.callback(pipeline.close)
         run.progress.stage(f"tune {run.target.name}", sum(state.remaining for state in run.states))

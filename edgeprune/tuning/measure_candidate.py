@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tvm
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from edgeprune.tuning.plan import Buffer, Plan, Step
 
-# Reordered sums of fp32 differ by rounding; a wrong schedule differs by whole terms.
+# Reordered sums of fp32 differ by rounding; a wrong schedule differs by whole terms. In half precision they would
+# differ too much to tell one from the other, so that the inputs there are such that sums are exact.
 TOLERANCE = 1e-4
+HALF_TOLERANCE = 2e-3
 _REPEATS = 7
 _REPEAT_MS = 2
 # A candidate this many times slower than the best so far is not worth timing precisely.
@@ -32,7 +35,11 @@ class Reference:
 
 
 def make_inputs(buffers: tuple[Buffer, ...], seed: int) -> tuple[NDArray[np.generic], ...]:
-    """Return one array per buffer: floats uniform in [-1, 1), integers in [0, 8), booleans, all from ``seed``."""
+    """Return one array per buffer, all from ``seed``.
+
+    Floats are uniform in [-1, 1), integers in [0, 8). Halves are -1, 0 or 1, whose sums of products are whole numbers,
+    exact up to 2048.
+    """
     generator = np.random.default_rng(seed)
     return tuple(_random(generator, buffer) for buffer in buffers)
 
@@ -48,7 +55,8 @@ def measure_candidate(library: Path, plan: Plan, reference: Reference, best: flo
     """Return the seconds per call, warm, as the fastest of several repeats: other load only ever adds.
 
     Raises:
-        WrongResultError: the output differs from the unscheduled kernel's by more than ``TOLERANCE`` of its maximum.
+        WrongResultError: the output differs from the unscheduled kernel's by more than ``TOLERANCE`` of its maximum,
+            in half precision ``HALF_TOLERANCE``.
     """
     call = _Call(library, plan, reference.inputs)
     _check(reference.output, call.run())
@@ -91,6 +99,8 @@ class _Call:
 
 def _random(generator: np.random.Generator, buffer: Buffer) -> NDArray[np.generic]:
     dtype = np.dtype(buffer.dtype)
+    if dtype == np.float16:
+        return generator.integers(-1, 2, buffer.shape).astype(dtype)
     if dtype.kind == "f":
         return generator.uniform(-1, 1, buffer.shape).astype(dtype)
     return generator.integers(0, 2 if dtype.kind == "b" else 8, buffer.shape).astype(dtype)
@@ -103,5 +113,10 @@ def _check(expected: NDArray[np.generic], actual: NDArray[np.generic]) -> None:
         raise WrongResultError("values are not finite where they should be, or the other way round")
     scale = max(float(np.abs(left[finite]).max(initial=0.0)), float(np.finfo(np.float32).tiny))
     error = float(np.abs(left[finite] - right[finite]).max(initial=0.0))
-    if error > TOLERANCE * scale:
+    if error > tolerance_of(expected.dtype) * scale:
         raise WrongResultError(f"relative error {error / scale:.3g}")
+
+
+def tolerance_of(dtype: np.dtype[Any]) -> float:
+    """Return the largest difference that counts as right, as a part of the output's maximum."""
+    return HALF_TOLERANCE if dtype == np.float16 else TOLERANCE

@@ -58,7 +58,7 @@ class KernelSearch:
         """Prepare for ``trials`` more candidates; ``scratch`` is a folder to create, ``starts`` come from elsewhere."""
         self._kernel = kernel
         self._target = target
-        self._unit = VectorUnit.of(target)
+        self._unit = VectorUnit.of(target).holding(str(kernel.module["main"].params[0].dtype))
         self._model = model
         scratch.mkdir()
         self._lines = Journal(scratch / "records.json")

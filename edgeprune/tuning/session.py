@@ -66,8 +66,9 @@ class Session:
         Raises:
             StageFailure: a kernel cannot be compiled or run even without any tuning, or the disk is full.
         """
-        for state in self._states:
-            if state.remaining or state.stale:
+        # Those that get trials first; the others are timed as well, so that the sum is a whole inference's.
+        for state in sorted(self._states, key=lambda state: not state.remaining):
+            if state.remaining or state.baseline is None:
                 self._add_untuned(state)
         while True:
             proposed = time.monotonic() < deadline and self._propose_if_hungry()

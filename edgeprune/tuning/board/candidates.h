@@ -16,7 +16,7 @@ extern const struct candidate candidates[];
 extern const int candidate_count;
 extern unsigned char candidate_inputs[];
 extern const size_t candidate_input_bytes, candidate_output_bytes;
-extern const int candidate_output_is_float; /* else compared byte by byte */
-extern const float candidate_tolerance;     /* max |difference| / max |expected| */
+extern const int candidate_output_bits; /* of a floating-point number; 0: compared byte by byte */
+extern const float candidate_tolerance; /* max |difference| / max |expected| */
 
 #endif

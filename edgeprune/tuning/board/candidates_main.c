@@ -42,20 +42,36 @@ static int read_file(const char *path, void *into, size_t bytes) {
     return got == bytes;
 }
 
+/* By hand: not every compiler for these boards knows the type. */
+static double half_value(uint16_t bits) {
+    int exponent = bits >> 10 & 31;
+    double fraction = bits & 1023;
+    double size = exponent == 31 ? (fraction == 0 ? INFINITY : NAN)
+                  : exponent == 0 ? ldexp(fraction, -24) : ldexp(1024 + fraction, exponent - 25);
+    return bits >> 15 ? -size : size;
+}
+
+static double value_at(const void *values, size_t index) {
+    return candidate_output_bits == 16 ? half_value(((const uint16_t *)values)[index])
+           : candidate_output_bits == 32 ? ((const float *)values)[index] : ((const double *)values)[index];
+}
+
 /* The largest difference relative to the largest expected value; infinite where one is finite and the other not. */
-static double relative_error(const float *expected, const float *actual, size_t count) {
+static double relative_error(const void *expected, const void *actual, size_t count) {
     double scale = 1.17549435e-38, worst = 0;
     for (size_t index = 0; index < count; index++) {
-        if (isfinite(expected[index]) != isfinite(actual[index])) return INFINITY;
-        if (!isfinite(expected[index])) continue;
-        scale = fmax(scale, fabs((double)expected[index]));
-        worst = fmax(worst, fabs((double)expected[index] - (double)actual[index]));
+        double wanted = value_at(expected, index), found = value_at(actual, index);
+        if (isfinite(wanted) != isfinite(found)) return INFINITY;
+        if (!isfinite(wanted)) continue;
+        scale = fmax(scale, fabs(wanted));
+        worst = fmax(worst, fabs(wanted - found));
     }
     return worst / scale;
 }
 
 static double error_of(const void *expected, const void *actual) {
-    if (candidate_output_is_float) return relative_error(expected, actual, candidate_output_bytes / sizeof(float));
+    size_t bytes = (size_t)candidate_output_bits / 8;
+    if (bytes > 0) return relative_error(expected, actual, candidate_output_bytes / bytes);
     return memcmp(expected, actual, candidate_output_bytes) == 0 ? 0 : INFINITY;
 }
 
