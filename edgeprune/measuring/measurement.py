@@ -71,6 +71,7 @@ class Measurement:
     ``provenance`` "measured": the board's own CPU ran it, and ``latency`` with the raw ``samples_ns`` (in order) and
     the ``verdicts`` on them are present. "emulated": no latency, but ``instructions`` of one inference, or the reason
     for their absence in ``instructions_absent``, and beside them ``cycles_estimated`` or ``cycles_absent``.
+    ``transport`` is the way to the board, ``board`` its address, behind a tracker with the server's.
     ``environment`` is what a real board said of itself before and after;
     ``protocol`` is how long it was asked to run, and ``cold_bytes``, ``cores_used`` and ``cooldown`` are as in
     `BenchRun`. ``profile`` has the network's steps in order, each with its median, and ``roofline`` what they achieved.
@@ -95,6 +96,7 @@ class Measurement:
     emulator: EmulatorUsed | None = None
     threads: int = 1
     protocol: Mapping[str, Any] | None = None
+    board: str | None = None
     cores_used: str | None = None
     cold_bytes: int | None = None
     cooldown: Mapping[str, Any] | None = None

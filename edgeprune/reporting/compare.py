@@ -117,6 +117,10 @@ def _warnings(first: Report, second: Report) -> tuple[str, ...]:
         found.append(f"two recipes: {first.title} and {second.title}")
     if first.machine != second.machine:
         found.append(f"two machines: {first.machine} and {second.machine}; their host latencies do not compare")
+    for board in first.targets:
+        same = second.target(board.name)
+        if same is not None and board.address and same.address and board.address != same.address:
+            found.append(f"two boards for {board.name}: {board.address} and {same.address}")
     for name in sorted(first.versions.keys() | second.versions.keys()):
         one, other = first.versions.get(name, "absent"), second.versions.get(name, "absent")
         if one != other:

@@ -171,6 +171,13 @@ class VariantResult(Part):
     environment: tuple[Fact, ...] = ()
     circumstances: tuple[Circumstance, ...] = ()
 
+    @property
+    def estimated_cycles(self) -> Figure:
+        """The nominal answer of the core's model; absent where nothing was emulated or there is no model."""
+        if self.cycles is not None:
+            return self.cycles.value
+        return Figure.absent(self.instructions.reason or "no model of this core, or several threads", "cycles")
+
 
 class LatencyRatio(Part):
     """Pruned over dense latency, both timed in turns: the median over ``rounds`` of the ratio of their medians.
@@ -184,12 +191,16 @@ class LatencyRatio(Part):
 
 
 class TargetResult(Part):
-    """One board: ``emulator_cpu`` is the CPU model QEMU enforced, absent where the board itself ran the binary."""
+    """One board: ``emulator_cpu`` is the CPU model QEMU enforced, absent where the board itself ran the binary.
+
+    ``address`` is where the board was reached ("local", "ssh://pi@camera").
+    """
 
     name: str
     description: str
     emulator_cpu: str | None
     variants: tuple[VariantResult, ...]
+    address: str | None = None
     latency_ratio: LatencyRatio | None = None
 
     @model_validator(mode="after")
@@ -198,6 +209,11 @@ class TargetResult(Part):
         if len(set(names)) != len(names):
             raise ValueError(f"target {self.name} holds a variant twice")
         return self
+
+    @property
+    def elsewhere(self) -> str | None:
+        """The address of a board that is another machine, ``None`` for this one and for an emulated board."""
+        return self.address if self.address not in (None, "local", "qemu") else None
 
     def variant(self, name: Variant) -> VariantResult | None:
         """Return the result of that variant, ``None`` if it was not built."""

@@ -33,7 +33,7 @@ class Ratio:
 
 
 def headline(report: Report) -> tuple[Ratio, ...]:
-    """Return parameters and MACs of the network, then executable size, latency and instructions of every target."""
+    """Return parameters and MACs of the network, then size, latency, instructions and cycles of every target."""
     network = [
         _ratio("parameters", None, report.dense.parameters, report.pruned.parameters),
         _ratio("MACs", None, report.dense.macs, report.pruned.macs),
@@ -85,6 +85,7 @@ def _of_target(target: TargetResult) -> Iterator[Ratio]:
     ratio = in_turns.ratio if in_turns is not None else over(pruned.latency.p50, dense.latency.p50)
     yield Ratio("p50 latency", target.name, dense.latency.p50, pruned.latency.p50, ratio)
     yield _ratio("instructions", target.name, dense.instructions, pruned.instructions)
+    yield _ratio("cycles", target.name, dense.estimated_cycles, pruned.estimated_cycles)
 
 
 def _ratio(name: str, target: str | None, dense: Figure, pruned: Figure) -> Ratio:

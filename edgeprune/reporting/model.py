@@ -94,6 +94,10 @@ class Report(Part):
     not_run: tuple[NotRun, ...] = ()
     stages: tuple[Stage, ...] = ()
 
+    def target(self, name: str) -> TargetResult | None:
+        """Return what that board gave, ``None`` where it is not in the report."""
+        return next((target for target in self.targets if target.name == name), None)
+
     def network(self, variant: Variant) -> Network:
         """Return the network of that variant."""
         return self.dense if variant == "dense" else self.pruned

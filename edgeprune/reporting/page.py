@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from edgeprune.reporting.device import Fact, Interval, Latency
+from edgeprune.reporting.device import CycleEstimate, Fact, Interval, Latency
 from edgeprune.reporting.figure import MEANING, Accuracy, Figure, Provenance
 from edgeprune.reporting.footnotes import Footnotes
 from edgeprune.reporting.headline import Ratio, accuracy_change, headline
@@ -27,10 +27,10 @@ _TARGET_COLUMNS = (
     "executable",
     "code",
     "arena",
-    "arena at least",
     "latency p50",
     "latency p90",
     "instructions",
+    "cycles",
 )
 
 
@@ -70,6 +70,7 @@ def render_page(report: Report, plots: dict[str, PagePlot]) -> str:
         ratio_figure=_ratio_figure,
         counted=_counted,
         sampled=_sampled,
+        ranged=_ranged,
         bounds=_bounds,
         pairs=_pairs,
         footnotes=Footnotes,
@@ -156,6 +157,12 @@ def _sampled(latency: Latency) -> Markup:
     if latency.interval is not None:
         lines += _bounds(latency.interval)
     return lines
+
+
+def _ranged(cycles: CycleEstimate | None) -> Markup:
+    if cycles is None:
+        return Markup("")
+    return Markup("<small>{}\N{EN DASH}{}</small>").format(human(cycles.low), human(cycles.high))
 
 
 def _bounds(interval: Interval) -> Markup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from edgeprune.reporting.device import VariantResult
+from edgeprune.reporting.device import CycleEstimate, VariantResult
 from edgeprune.reporting.figure import Figure
 from edgeprune.reporting.headline import Ratio, accuracy_change, headline
 from edgeprune.reporting.model import Report
@@ -21,6 +21,22 @@ def ratio_sentences(report: Report) -> list[str]:
         elif parts:
             sentences.append(f"{target}: {', '.join(parts)}.")
     return sentences
+
+
+def cycle_sentences(report: Report) -> list[str]:
+    """Return a sentence for each target whose cycles a model estimated: their range, and the time they would take."""
+    sentences = []
+    for target in report.targets:
+        estimated = [(result.variant, result.cycles) for result in target.variants if result.cycles is not None]
+        if estimated:
+            ranges = "; ".join(f"{variant} {_range(cycles)}" for variant, cycles in estimated)
+            sentences.append(f"{target.name}: {ranges} (estimated by the {estimated[0][1].model}).")
+    return sentences
+
+
+def place_sentences(report: Report) -> list[str]:
+    """Return a sentence for each board that is another machine."""
+    return [f"{target.name} was reached at {target.elsewhere}." for target in report.targets if target.elsewhere]
 
 
 def roofline_sentences(report: Report) -> list[str]:
@@ -63,6 +79,11 @@ def _accuracy(report: Report) -> str:
         return f"test accuracy not compared ({change.reason})"
     dense, pruned = report.dense.test.percent, report.pruned.test.percent
     return f"test accuracy {human(dense)} -> {human(pruned)}, {human(change)} ({change.provenance})"
+
+
+def _range(cycles: CycleEstimate) -> str:
+    time = f", {human(cycles.time)} at the highest clock" if cycles.time.value is not None else ""
+    return f"{human(cycles.value)} cycles between {human(cycles.low)} and {human(cycles.high)}{time}"
 
 
 def _achieved(result: VariantResult) -> str:

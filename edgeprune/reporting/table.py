@@ -15,7 +15,13 @@ from edgeprune.reporting.figure import MEANING, PROVENANCES, Figure, Provenance
 from edgeprune.reporting.footnotes import Footnotes
 from edgeprune.reporting.model import Report
 from edgeprune.reporting.quantity import duration_pair, human
-from edgeprune.reporting.sentence import ratio_sentences, roofline_sentences, verdict_sentences
+from edgeprune.reporting.sentence import (
+    cycle_sentences,
+    place_sentences,
+    ratio_sentences,
+    roofline_sentences,
+    verdict_sentences,
+)
 
 LETTER: dict[Provenance, str] = {"measured": "m", "emulated": "e", "estimated": "s", "computed": "c"}
 
@@ -35,24 +41,25 @@ _COLUMNS = (
     _single("test\naccuracy", lambda result: result.accuracy.percent),
     _single("para-\nmeters", lambda result: result.parameters),
     _single("\nMACs", lambda result: result.macs),
-    _single("\nweights", lambda result: result.weight_bytes),
     _single("execu-\ntable", lambda result: result.executable_bytes),
     _single("\narena", lambda result: result.arena_bytes),
     _Column("latency\np50/p90", lambda result: result.latency.p50, lambda result: _latency(result)),
     _single("instruc-\ntions", lambda result: result.instructions),
+    _single("\ncycles", lambda result: result.estimated_cycles),
 )
 
 
 def print_table(report: Report, console: Console) -> None:
-    """Print a row per target and variant, the legend, then in words ratios, rates, verdicts, and what was not run."""
+    """Print a row per target and variant, the legend, then in words ratios, ranges, rates, places and verdicts."""
     footnotes = Footnotes()
     console.print(Text(f"{report.title}, seed {report.seed}, run on {report.machine}", style="bold"))
     if report.targets:
         console.print(_rows(report, footnotes))
         _print_legend(footnotes, console)
         console.print()
-    for sentence in (*ratio_sentences(report), *roofline_sentences(report), *verdict_sentences(report)):
-        console.print(Text(sentence))
+    for tell in (ratio_sentences, cycle_sentences, roofline_sentences, place_sentences, verdict_sentences):
+        for sentence in tell(report):
+            console.print(Text(sentence))
     _print_not_run(report, console)
 
 

@@ -27,7 +27,7 @@ def facts(measurement: Mapping[str, Any]) -> tuple[Fact, ...]:
         "kernel": f"{kernel['system']} {kernel['release']} ({kernel['machine']})" if kernel else None,
         "CPU": cpu.get("model") or cpu.get("hardware"),
         "CPU parts": _runs(cpu.get("parts") or []),
-        "transport": measurement["transport"],
+        "address": measurement.get("board") or measurement["transport"],
         "protocol": _protocol(measurement),
         "threads": str(measurement["threads"]),
         "cores the first thread was seen on": measurement["cores_used"],

@@ -38,6 +38,7 @@ def target_result(
         name=target.name,
         description=target.description,
         emulator_cpu=target.emulator.cpu if target.emulated and target.emulator is not None else None,
+        address=_address(root, target),
         variants=tuple(_variant(root, target, variant, networks[variant], accuracy) for variant in VARIANTS),
         latency_ratio=_latency_ratio(root / "measure" / target.name / "comparison.json"),
     )
@@ -91,6 +92,12 @@ def _variant(
         environment=facts(measurement),
         circumstances=circumstances(measurement),
     )
+
+
+def _address(root: Path, target: Target) -> str:
+    """Return where the board was reached; behind a tracker both networks may have met a board of their own."""
+    found = [read_json(root / "measure" / target.name / f"{variant}.json").get("board") for variant in VARIANTS]
+    return " and ".join(dict.fromkeys(filter(None, found))) or target.transport
 
 
 def _latency_ratio(path: Path) -> LatencyRatio | None:

@@ -15,7 +15,7 @@ def test_json_round_trip(report: Report) -> None:
 
 def test_json_holds_the_headline_for_its_readers(report: Report) -> None:
     headline = {(ratio["target"], ratio["name"]): ratio["ratio"] for ratio in json.loads(to_json(report))["headline"]}
-    assert len(headline) == 2 + 3 * 3
+    assert len(headline) == 2 + 3 * 4
     assert headline[None, "parameters"]["value"] == 31472 / 431080
     assert headline["rpi3", "instructions"] == {
         "value": 271193 / 1873554,

@@ -135,7 +135,7 @@ def test_page_takes_names_as_text(report: Report, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("overview", (1440, 1163)), ("accuracy_size", (1440, 576)), ("latency", (1440, 560)), ("layers", (1440, 374))],
+    [("overview", (1440, 1236)), ("accuracy_size", (1440, 576)), ("latency", (1440, 560)), ("layers", (1440, 374))],
 )
 def test_pngs_are_pictures_of_their_size(files: ReportFiles, name: str, size: tuple[int, int]) -> None:
     with Image.open(getattr(files, name)) as picture:
@@ -150,7 +150,7 @@ def test_overview_draws_bars_to_scale(files: ReportFiles) -> None:
     with Image.open(files.overview) as picture:
         pixels = np.asarray(picture.convert("RGB"))[:, : int(0.73 * 1440)]
     dense, pruned = (_runs(pixels, colour) for colour in (DENSE, PRUNED))
-    assert len(dense) == len(pruned) == 8
+    assert len(dense) == len(pruned) == 9
     assert pruned[1] / dense[1] == pytest.approx(31472 / 431080, abs=0.003)
     assert pruned[0] / dense[0] == pytest.approx(9909 / 9914, abs=0.003)
 

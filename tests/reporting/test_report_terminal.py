@@ -8,18 +8,18 @@ from edgeprune.reporting import Accuracy, Figure, Report, compare_reports, print
 TABLE = """\
 lenet5-mnist, seed 0, run on AMD EPYC 7B13
 
-                          test   para-                    execu-                latency  instruc-
-                      accuracy  meters    MACs  weights    table    arena       p50/p90     tions
- target     variant     (m, e)     (c)     (c)      (c)      (c)      (c)           (m)       (e)
- ────────────────────────────────────────────────────────────────────────────────────────────────
- host       dense    99.14 % m   431 k  2.29 M  1.72 MB  1.79 MB  52.5 kB    214/217 us     - [1]
-            pruned   99.09 % m  31.5 k   284 k   126 kB   178 kB  18.2 kB  38.9/39.4 us     - [1]
+                          test   para-           execu-                latency  instruc-
+                      accuracy  meters    MACs    table    arena       p50/p90     tions  cycles
+ target     variant     (m, e)     (c)     (c)      (c)      (c)           (m)       (e)     (s)
+ ───────────────────────────────────────────────────────────────────────────────────────────────
+ host       dense    99.14 % m   431 k  2.29 M  1.79 MB  52.5 kB    214/217 us     - [1]   - [1]
+            pruned   99.09 % m  31.5 k   284 k   178 kB  18.2 kB  38.9/39.4 us     - [1]   - [1]
 
- rpi3       dense    99.14 % e   431 k  2.29 M  1.72 MB  1.79 MB  52.5 kB         - [2]    1.87 M
-            pruned   99.09 % e  31.5 k   284 k   126 kB   178 kB  18.2 kB         - [2]     271 k
+ rpi3       dense    99.14 % e   431 k  2.29 M  1.79 MB  52.5 kB         - [2]    1.87 M  3.11 M
+            pruned   99.09 % e  31.5 k   284 k   178 kB  18.2 kB         - [2]     271 k   402 k
 
- cortex-a7  dense        - [3]   431 k  2.29 M  1.72 MB  1.79 MB  52.5 kB         - [3]     - [3]
-            pruned       - [3]  31.5 k   284 k   126 kB   178 kB  18.2 kB         - [3]     - [3]
+ cortex-a7  dense        - [3]   431 k  2.29 M  1.79 MB  52.5 kB         - [3]     - [3]   - [3]
+            pruned       - [3]  31.5 k   284 k   178 kB  18.2 kB         - [3]     - [3]   - [3]
 
 [1] instructions are counted for emulated targets only
 [2] emulated: the wall time of an emulator is not a latency
@@ -33,8 +33,12 @@ lenet5-mnist, seed 0, run on AMD EPYC 7B13
 Pruned against dense: 1/13.7 of the parameters, 1/8.09 of the MACs (computed), test accuracy 99.14 %
 -> 99.09 %, -0.05 points (computed).
 host: 1/10.0 of the executable size (computed), 1/8.00 of the p50 latency (measured).
-rpi3: 1/10.0 of the executable size (computed), 1/6.91 of the instructions (emulated).
+rpi3: 1/10.0 of the executable size (computed), 1/6.91 of the instructions (emulated), 1/7.72 of the
+cycles (estimated).
 cortex-a7: 1/10.0 of the executable size (computed).
+rpi3: dense 3.11 M cycles between 2.89 M and 3.88 M, 2.22 ms at the highest clock; pruned 402 k
+cycles between 374 k and 503 k, 287 us at the highest clock (estimated by the in-order dual issue
+model of cortex-a53).
 host: dense 21.6 GFLOP/s (21.63 % of the peak), 10.2 GB/s (measured); pruned 14.7 GFLOP/s (14.73 %
 of the peak), 4.09 GB/s (measured); no fraction of a peak where target host does not give
 bandwidth_gb_s.
@@ -68,6 +72,12 @@ def console(width: int) -> tuple[Console, io.StringIO]:
     return Console(file=text, width=width, color_system=None, legacy_windows=False), text
 
 
+def at(report: Report, address: str | None) -> Report:
+    """Return the report with its first target at ``address``."""
+    first = report.targets[0].model_copy(update={"address": address})
+    return report.model_copy(update={"targets": (first, *report.targets[1:])})
+
+
 def stripped(text: str) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
@@ -76,6 +86,23 @@ def test_table_in_100_columns(report: Report) -> None:
     screen, text = console(100)
     print_table(report, screen)
     assert stripped(text.getvalue()) == TABLE
+
+
+def test_a_board_elsewhere_is_named_with_its_address(report: Report) -> None:
+    screen, text = console(100)
+    print_table(at(report, "ssh://pi@camera"), screen)
+    assert "host was reached at ssh://pi@camera.\n" in text.getvalue()
+    for here in ("local", "qemu", None):
+        screen, text = console(100)
+        print_table(at(report, here), screen)
+        assert "was reached at" not in text.getvalue()
+
+
+def test_two_boards_of_one_name_are_warned_of(report: Report) -> None:
+    there, other = at(report, "ssh://pi@camera"), at(report, "adb://R58")
+    assert compare_reports(there, other).warnings == ("two boards for host: ssh://pi@camera and adb://R58",)
+    assert compare_reports(there, there).warnings == ()
+    assert compare_reports(there, at(report, None)).warnings == (), "a report of before addresses were kept"
 
 
 def test_names_are_not_taken_as_markup(report: Report) -> None:
