@@ -21,6 +21,10 @@ from peers.engine import Engine, Refused, Signature, Tensor
 
 _PATIENCE_S = 600
 
+# onnx2tf tries images of three channels with these pictures, and downloads them where no such file lies: nothing of
+# the result depends on them, and not every machine reaches the place.
+_SAMPLES, _SAMPLES_SHAPE = "calibration_image_sample_data_20x128x128x3_float32.npy", (20, 128, 128, 3)
+
 
 class _LiteRt:
     def __init__(self, converted: Path, signature: Signature, threads: int) -> None:
@@ -74,6 +78,7 @@ def prepare(network: Path, signature: Signature, threads: int, scratch: Path) ->
             "its converter is not here: pip install onnx2tf in an environment of its own, and name the program in "
             "$EDGEPRUNE_ONNX2TF"
         )
+    np.save(scratch / _SAMPLES, np.random.default_rng(0).random(_SAMPLES_SHAPE, dtype=np.float32))
     command = [program, "-i", str(network), "-o", str(scratch), "-n"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
