@@ -57,6 +57,13 @@ def code_hash() -> str:
     return _hash([package / part for part in _DECISIVE] + [ROOT / "targets"])
 
 
+def networks_hash() -> str:
+    """Return a hash of what decides the networks' files."""
+    package, tools = Path(edgeprune.__file__).parent, ROOT / "tools"
+    ours = [package / "pruning", package / "exporting", package / "models", tools / "reference_networks.py"]
+    return _hash([*ours, tools / "tuning_bench" / "networks.py", tools / "tuning_bench" / "convolutions.py"])
+
+
 def engine_hash(engine: str) -> str:
     """Return a hash of what decides how another engine is called: its module here and its version."""
     return _hash([ROOT / "tools" / "peers" / f"{engine}_engine.py"], versions()[engine])

@@ -5,6 +5,7 @@ What needs making again is decided by a stamp beside each product: the code and 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from peers.process import EngineProcess
 
 from edgeprune.cache import cache_directory
 from tuning_bench.networks import Network
-from tuning_bench.provenance import code_hash, engine_hash
+from tuning_bench.provenance import code_hash, engine_hash, networks_hash
 
 _STAMP = "stamp.json"
 _PATIENCE_S = 3600
@@ -71,13 +72,15 @@ class Workshop:
         return self.model(network.name, network.write)
 
     def model(self, name: str, write: Callable[[Path], None]) -> Path:
-        """Return the ONNX file called ``name``, written where it is not there yet."""
+        """Return the ONNX file called ``name``, written anew where other code made it."""
         path = self.directory / "networks" / f"{name}.onnx"
-        if not path.exists():
+        stamp = {"code": networks_hash()}
+        if not _is_fresh(path, stamp):
             path.parent.mkdir(exist_ok=True)
             partial = path.with_suffix(".partial.onnx")
             write(partial)
             partial.replace(path)
+            _write_stamp(path, stamp, 0)
         return path
 
     def tuned(self, network: Path, target: str, budget: Budget, *, emulated: bool = False) -> Tuned:
@@ -85,7 +88,7 @@ class Workshop:
         out = self.directory / "tuned" / f"{network.stem}-{target}"
         command = ["tune", str(network), "--target", target, "--trials", str(budget.trials)]
         command += ["--seconds", f"{budget.seconds:g}", *(["--emulated"] if emulated else [])]
-        stamp = {"code": code_hash(), "budget": asdict(budget)}
+        stamp = {"code": code_hash(), "network": _content(network), "budget": asdict(budget)}
         self._make(out, command, stamp)
         result = json.loads((out / "tuning.json").read_text(encoding="utf-8"))
         return Tuned(out, json.loads(_stamp_of(out).read_text())["seconds"], result)
@@ -95,7 +98,7 @@ class Workshop:
         schedules = "default" if tuned is None else "tuned"
         out = self.directory / "artifacts" / f"{network.stem}-{target}-{threads}-{schedules}"
         command = ["build", str(network), "--target", target, "--name", "network", "--threads", str(threads)]
-        stamp: dict[str, Any] = {"code": code_hash()}
+        stamp: dict[str, Any] = {"code": code_hash(), "network": _content(network)}
         if tuned is not None:
             command += ["--tuned", str(tuned.directory)]
             stamp["tuned"] = json.loads(_stamp_of(tuned.directory).read_text())
@@ -109,7 +112,7 @@ class Workshop:
             Refused: it is not installed or cannot take the network.
         """
         out = self.directory / "converted" / f"{network.stem}-{engine}"
-        stamp = {"code": engine_hash(engine)}
+        stamp = {"code": engine_hash(engine), "network": _content(network)}
         answer = out / "prepared.json"
         if not _is_fresh(out, stamp):
             shutil.rmtree(out, ignore_errors=True)
@@ -169,6 +172,10 @@ def _prepare(network: Path, engine: str, threads: int, cores: Sequence[int], out
             return {"prepared": str(process.prepare(scratch))}
         except Refused as refusal:
             return {"refused": str(refusal)}
+
+
+def _content(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def _stamp_of(out: Path) -> Path:
