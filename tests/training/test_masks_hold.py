@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
+from edgeprune.errors import UserError
 from edgeprune.pruning import compact, compact_optimizer, make_plan, plan_masks
 from edgeprune.recipe import Prune
 from edgeprune.training import MaskCallback
@@ -106,3 +107,37 @@ def test_training_goes_on_in_the_compact_network_as_in_the_masked_one(name: str)
     whole = compact(model, plan).state_dict()
     for key, value in small.state_dict().items():
         torch.testing.assert_close(value, whole[key], rtol=1e-9, atol=1e-12)
+
+
+def one_layer_less(optimizer: Optimizer, model: nn.Sequential) -> tuple[nn.Module, Callable[[], Optimizer]]:
+    """Train a step, prune half of the first layer, and return the compact network and what moves the optimizer."""
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value: Tensor = model(torch.ones(2, 4)).square().sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimizer.step(loss)
+    plan = make_plan(model, (torch.ones(1, 4),), Prune(amount=0.5))
+    plan_masks(model, plan).apply(model)
+    small = compact(model, plan)
+    return small, lambda: compact_optimizer(optimizer, model, small, plan)
+
+
+def test_rows_and_columns_of_moments_are_cut_with_the_parameter() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    optimizer = torch.optim.Adafactor(model.parameters(), 0.01)
+    small, move = one_layer_less(optimizer, model)
+    moved = move()
+    shapes = {key: tuple(value.shape) for key, value in moved.state[small[0].weight].items() if key != "step"}
+    assert shapes == {"row_var": (4, 1), "col_var": (1, 4)}
+    small(torch.ones(2, 4)).square().sum().backward()
+    moved.step()
+
+
+def test_a_memory_of_all_parameters_in_a_row_is_refused() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    _, move = one_layer_less(torch.optim.LBFGS(model.parameters(), max_iter=2), model)
+    with pytest.raises(UserError, match=r"0\.weight: .* of shape \(58,\), cannot be cut with a parameter of shape"):
+        move()
