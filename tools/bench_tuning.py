@@ -66,6 +66,7 @@ def _part(name: str, options: argparse.Namespace, workshop: Workshop, results: R
         budget=Budget(options.trials, options.seconds),
         threads=options.threads,
         engines=options.engines.split(","),
+        stock_trials=options.stock_trials,
         quick=options.quick,
         prepare_only=options.prepare_only,
         command=_command(name, options),
@@ -76,6 +77,7 @@ def _part(name: str, options: argparse.Namespace, workshop: Workshop, results: R
 def _command(name: str, options: argparse.Namespace) -> str:
     quick = " --quick" if options.quick else ""
     budget = f" --trials {options.trials} --seconds {options.seconds:g}"
+    budget += f" --stock-trials {options.stock_trials}" if name == "curve" and options.stock_trials else ""
     return f"python tools/bench_tuning.py{quick} --part {name}{budget} --json {options.json.name}"
 
 
@@ -97,6 +99,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, help=f"tuning of one network [{STANDARD.seconds:g}, quick {QUICK.seconds:g}]"
     )
+    parser.add_argument("--stock-trials", type=int, default=0, help="stock MetaSchedule's in the part curve [its own]")
     parser.add_argument("--prepare-only", action="store_true", help="tune, build and convert, but time nothing")
     parser.add_argument("--work", metavar="DIR", type=Path, help="where products are kept [OUT.work]")
     parser.add_argument("--markdown", metavar="PAGE", type=Path, help="write the tables of all rows")

@@ -22,6 +22,7 @@ from tuning_bench.page import page
 from tuning_bench.part import in_words
 from tuning_bench.replay import curve, improvements, trials_to_reach
 from tuning_bench.results import Results, Row
+from tuning_bench.stock import turn
 from tuning_bench.watch import rate_after_first, watch
 
 TOOL = Path(__file__).parents[2] / "tools" / "bench_tuning.py"
@@ -165,6 +166,10 @@ def test_trials_are_held_against_stock_s_to_its_own_final_speed() -> None:
     assert curve_part.verdict(fast, [(0, 100.0)], 0).met is None
     reached = curve_part.reached(fast, stock)["95 % of the final speed of stock"]
     assert (reached["ours"], reached["stock"]) == (16, 128)
+
+
+def test_every_kernel_has_three_turns_of_at_most_64() -> None:
+    assert [turn(trials, 15) for trials in (16, 320, 960, 10_000)] == [1, 7, 21, 64]
 
 
 def test_a_rate_counts_from_the_first_arrival() -> None:

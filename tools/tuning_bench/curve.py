@@ -16,7 +16,8 @@ from tuning_bench.race import TARGET, Race
 from tuning_bench.replay import trials_to_reach
 
 NETWORK = "resnet20"
-_TRIALS, _QUICK_TRIALS = 512, 16
+_TRIALS, _STOCK_TRIALS = 320, 960
+_QUICK_TRIALS, _QUICK_STOCK_TRIALS = 16, 48
 _LONGEST_S = 1800.0
 SPEED = 0.95
 
@@ -28,23 +29,25 @@ def run(part: Part) -> None:
     if part.prepare_only:
         return
     trials = _QUICK_TRIALS if part.quick else min(_TRIALS, part.budget.trials)
-    name, code, settings = NETWORK, code_hash(), {"trials": trials}
+    stock_trials = part.stock_trials or (_QUICK_STOCK_TRIALS if part.quick else _STOCK_TRIALS)
+    name, code, settings = NETWORK, code_hash(), {"trials": trials, "stock_trials": stock_trials}
     if not part.missing(name, code, settings):
         return
     race = Race.start(part, NETWORK)
-    for side, watched in (("ours", race.ours(trials, _LONGEST_S)), ("stock", race.stock(trials, _LONGEST_S))):
+    sides = {"ours": race.ours(trials, _LONGEST_S), "stock": race.stock(stock_trials, _LONGEST_S)}
+    for side, watched in sides.items():
         part.say(f"curve: {side}: {len(watched.arrivals)} records in {watched.seconds:.0f} s {watched.last_words}")
         if watched.code != 0:
             part.say(f"curve: {side} ended with code {watched.code}")
-    curves = _retimed(race)
+    curves = _retimed(race, stock_trials)
     ours, stock = ([tuple(point) for point in curves[side]["points"]] for side in ("ours", "stock"))
     figures = {"ours": curves["ours"], "stock": curves["stock"], "reached": reached(ours, stock)}
     part.put(name, code, settings, figures, [verdict(ours, stock, curves["stock"]["trials"])])
 
 
-def _retimed(race: Race) -> dict[str, dict[str, object]]:
+def _retimed(race: Race, stock_trials: int) -> dict[str, dict[str, object]]:
     out = race.place / "curves.json"
-    places = [str(place) for place in (race.lowered(), race.our_records(), race.stock_records(), out)]
+    places = [str(place) for place in (race.lowered(), race.our_records(), race.stock_records(stock_trials), out)]
     command = [sys.executable, "-m", "tuning_bench.retime", places[0], TARGET, *places[1:]]
     done = subprocess.run(command, env=race.environment(), capture_output=True, text=True, check=False)
     if done.returncode != 0:

@@ -15,7 +15,10 @@ from tuning_bench.workshop import Budget, Workshop
 
 @dataclass(frozen=True)
 class Part:
-    """The settings of a run. ``prepare_only`` makes everything that takes long and times nothing."""
+    """The settings of a run. ``prepare_only`` makes everything that takes long and times nothing.
+
+    ``stock_trials`` is the budget of stock MetaSchedule in the part "curve", 0 its own.
+    """
 
     name: str
     workshop: Workshop
@@ -24,6 +27,7 @@ class Part:
     budget: Budget
     threads: Sequence[int]
     engines: Sequence[str]
+    stock_trials: int
     quick: bool
     prepare_only: bool
     command: str

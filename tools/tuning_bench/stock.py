@@ -3,14 +3,18 @@
     python -m tuning_bench.stock LOWERED TARGET TRIALS WORK_DIR SEED
 
 The space, the evolutionary search, the gradient task scheduler, the xgboost cost model, builder and runner are TVM's
-defaults. One thing is not, because nothing would be measured without it: every process of the stock builder imports all
-tensor intrinsics of all devices, which takes longer than its time-out; here it imports those of CPUs alone.
+defaults. Two things are not. Every process of the stock builder imports all tensor intrinsics of all devices, which
+takes longer than its time-out, so that nothing would be measured: here it imports those of CPUs alone. And kernels take
+turns of 64 trials, so that a budget of a few hundred would leave most of them without any: here turns are as long as
+lets every kernel have three.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+
+_TURN, _TURNS = 64, 3
 
 
 def main() -> None:
@@ -22,16 +26,24 @@ def main() -> None:
     from edgeprune.target import find_target
 
     import_cpu_intrinsics()
+    module, compiled_for = task_module(Lowered.load(Path(lowered))), tvm_target(find_target(target))
+    kernels = len(ms.relax_integration.extract_tasks(module, compiled_for))
     ms.relax_integration.tune_relax(
-        mod=task_module(Lowered.load(Path(lowered))),
+        mod=module,
         params={},
-        target=tvm_target(find_target(target)),
+        target=compiled_for,
         work_dir=work,
         max_trials_global=int(trials),
+        num_trials_per_iter=turn(int(trials), kernels),
         builder=ms.builder.LocalBuilder(initializer=import_cpu_intrinsics),
         runner=ms.runner.LocalRunner(initializer=import_cpu_intrinsics),
         seed=int(seed),
     )
+
+
+def turn(trials: int, kernels: int) -> int:
+    """Return how many trials a kernel makes at once: MetaSchedule's 64, or as few as give every kernel three turns."""
+    return max(1, min(_TURN, trials // (_TURNS * kernels)))
 
 
 def import_cpu_intrinsics() -> None:

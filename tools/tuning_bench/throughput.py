@@ -20,7 +20,7 @@ from tuning_bench.watch import Watched
 
 NETWORK = "resnet20"
 _TRIALS, _STOCK_TRIALS = 160, 64
-_QUICK_TRIALS, _QUICK_STOCK_TRIALS = 16, 8
+_QUICK_TRIALS, _QUICK_STOCK_TRIALS = 16, 16
 _LONGEST_S = 600.0
 
 
@@ -29,6 +29,7 @@ def run(part: Part) -> None:
     if part.prepare_only:
         return
     ours, stock = (_QUICK_TRIALS, _QUICK_STOCK_TRIALS) if part.quick else (_TRIALS, _STOCK_TRIALS)
+    ours = min(ours, part.budget.trials)
     name, code, settings = NETWORK, code_hash(), {"trials": ours, "stock_trials": stock}
     if not part.missing(name, code, settings):
         return
