@@ -15,7 +15,7 @@ from tuning_bench.provenance import code_hash
 from tuning_bench.race import TARGET, Race
 from tuning_bench.replay import trials_to_reach
 
-NETWORK = "resnet20"
+NETWORKS = ("ds-cnn", "resnet20")
 _TRIALS, _STOCK_TRIALS = 320, 960
 _QUICK_TRIALS, _QUICK_STOCK_TRIALS = 16, 48
 _LONGEST_S = 1800.0
@@ -25,15 +25,21 @@ Points = Sequence[tuple[int, float]]
 
 
 def run(part: Part) -> None:
-    """Make the row."""
+    """Make a row per network."""
     if part.prepare_only:
         return
+    for name in NETWORKS:
+        if name in {wanted.name for wanted in part.networks}:
+            _race(part, name)
+
+
+def _race(part: Part, name: str) -> None:
     trials = _QUICK_TRIALS if part.quick else min(_TRIALS, part.budget.trials)
     stock_trials = part.stock_trials or (_QUICK_STOCK_TRIALS if part.quick else _STOCK_TRIALS)
-    name, code, settings = NETWORK, code_hash(), {"trials": trials, "stock_trials": stock_trials}
+    code, settings = code_hash(), {"trials": trials, "stock_trials": stock_trials}
     if not part.missing(name, code, settings):
         return
-    race = Race.start(part, NETWORK)
+    race = Race.start(part, name)
     sides = {"ours": race.ours(trials, _LONGEST_S), "stock": race.stock(stock_trials, _LONGEST_S)}
     for side, watched in sides.items():
         part.say(f"curve: {side}: {len(watched.arrivals)} records in {watched.seconds:.0f} s {watched.last_words}")

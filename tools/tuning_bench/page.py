@@ -24,7 +24,7 @@ bootstrap interval; a ratio is the median over the rounds in which the engines t
 faster. Networks have seeded weights; outputs were held against ONNX Runtime's before anything was timed.
 """
 
-_PICTURE = "tuning-curve.png"
+_PICTURE = "tuning-curve-{network}.png"
 
 
 def page(rows: Sequence[Row], directory: Path) -> str:
@@ -78,9 +78,9 @@ def _outcome(verdict: Verdict) -> str:
 def _pictures(part: str, rows: Sequence[Row], directory: Path) -> Iterable[str]:
     for row in rows:
         if row.part == part == "curve":
-            picture = plot_curves(f"{row.name}, {row.machine['cpu']}", row.figures)
-            (directory / _PICTURE).write_bytes(picture)
-            yield f"\n![Microseconds per inference over trials, edgeprune and MetaSchedule]({_PICTURE})"
+            name = _PICTURE.format(network=row.name)
+            (directory / name).write_bytes(plot_curves(f"{row.name}, {row.machine['cpu']}", row.figures))
+            yield f"\n![{row.name}: microseconds per inference over trials, edgeprune and MetaSchedule]({name})"
 
 
 def _origins(rows: Sequence[Row]) -> str:

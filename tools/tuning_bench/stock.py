@@ -5,8 +5,8 @@
 The space, the evolutionary search, the gradient task scheduler, the xgboost cost model, builder and runner are TVM's
 defaults. Two things are not. Every process of the stock builder imports all tensor intrinsics of all devices, which
 takes longer than its time-out, so that nothing would be measured: here it imports those of CPUs alone. And kernels take
-turns of 64 trials, so that a budget of a few hundred would leave most of them without any: here turns are as long as
-lets every kernel have three.
+turns of 64 trials, so that a small budget would leave most of them without any: here turns are as long as lets every
+kernel have one, and 64 trials at most.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-_TURN, _TURNS = 64, 3
+_TURN = 64
 
 
 def main() -> None:
@@ -42,8 +42,8 @@ def main() -> None:
 
 
 def turn(trials: int, kernels: int) -> int:
-    """Return how many trials a kernel makes at once: MetaSchedule's 64, or as few as give every kernel three turns."""
-    return max(1, min(_TURN, trials // (_TURNS * kernels)))
+    """Return how many trials a kernel makes at once: MetaSchedule's 64, or as few as give every kernel a turn."""
+    return max(1, min(_TURN, trials // kernels))
 
 
 def import_cpu_intrinsics() -> None:

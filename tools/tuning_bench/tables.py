@@ -116,7 +116,12 @@ def curve_table(rows: Sequence[Row]) -> list[str]:
     """Return where both searches end, and how soon they get near."""
     lines = []
     for row in rows:
-        lines += _head(["reaching", "microseconds", "trials of edgeprune", "trials of MetaSchedule"])
+        lines += [
+            "",
+            f"{row.name}:",
+            "",
+            *_head(["reaching", "microseconds", "trials of edgeprune", "trials of MetaSchedule"]),
+        ]
         for goal, found in row.figures["reached"].items():
             trials = [("never" if found[side] is None else found[side]) for side in ("ours", "stock")]
             lines.append(_line([goal, f"{found['microseconds']:.4g}", *trials]))
