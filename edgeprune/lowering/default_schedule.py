@@ -8,6 +8,7 @@ place. Everything else is inlined and left to LLVM's own vectoriser.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import tvm
@@ -15,12 +16,14 @@ from tvm import tirx
 from tvm.s_tir import Schedule, ScheduleError
 from tvm.s_tir.schedule import LoopRV, SBlockRV
 
-from edgeprune.lowering.register_tile import RegisterTile, VectorUnit, choose_tile
+from edgeprune.lowering.register_tile import RegisterTile, VectorUnit, choose_depthwise_tile, choose_tile
 from edgeprune.lowering.winograd_schedule import is_stage, schedule_winograd, winograd_stages
 
 _SPATIAL = 0
 _REDUCE = 2
 _IMAGE_RANK = 4
+# Half of a first cache of 32 kB, in float32.
+_FEW_WEIGHTS = 4096
 _REWRITE_MARK = "meta_schedule.layout_rewrite_preproc"
 
 
@@ -35,6 +38,7 @@ class _Nest:
     channels_per_group: int
     pixels: int
     multiplies: bool
+    depthwise: bool
 
 
 def default_schedule(function: tirx.PrimFunc, target: tvm.target.Target) -> tirx.PrimFunc:
@@ -43,11 +47,13 @@ def default_schedule(function: tirx.PrimFunc, target: tvm.target.Target) -> tirx
     unit = VectorUnit.of(target)
     if winograd_stages(inlined):
         return schedule_winograd(inlined, unit).mod["main"].with_attrs(dict(function.attrs))
+    inlined = _flattened(inlined)
     nest = _single_reduction(inlined)
     chosen = inlined
     if nest is not None:
         unit = unit.holding(str(inlined.get(nest.block).writes[0].source.dtype))
-        tile = choose_tile(nest.pixels, nest.channels_per_group, unit, multiplies=nest.multiplies)
+        choose = choose_depthwise_tile if nest.depthwise else choose_tile
+        tile = choose(nest.pixels, nest.channels_per_group, unit, multiplies=nest.multiplies)
         chosen = (_tiled(inlined, tile) if tile is not None else _by_rows(inlined)) or inlined
     return chosen.mod["main"].with_attrs(dict(function.attrs))
 
@@ -108,6 +114,7 @@ def _single_reduction(schedule: Schedule) -> _Nest | None:
         channels_per_group=_channels_per_group([region.source for region in inputs], extents[-1]),
         pixels=extents[-2] if len(extents) > 1 else 1,
         multiplies=len(inputs) > 1,
+        depthwise=len(inputs) > 1 and _uses(list(inputs[0].region)[-1], _channel_variable(schedule, block)),
     )
 
 
@@ -154,6 +161,57 @@ def _tiled(inlined: Schedule, tile: RegisterTile) -> Schedule | None:
     return schedule
 
 
+def _flattened(inlined: Schedule) -> Schedule:
+    """Return ``inlined`` with rows and columns of pixels as one axis, if its only reduction is a 1x1 convolution.
+
+    A tile of pixels may then reach over the end of a row: an image of 3x3 has tiles of nine.
+    """
+    nest = _single_reduction(inlined)
+    if nest is None or not _reads_its_own_pixel(inlined, nest):
+        return inlined
+    schedule = inlined.copy()
+    try:
+        final = _consumer_or_copy(schedule, nest.block)
+        width = nest.pixels
+        schedule.transform_layout(nest.block, ("write", 0), _flat(0, width))
+        schedule.transform_block_layout(nest.block, _flat(len(nest.reduce), width))
+        schedule.transform_block_layout(final, _flat(0, width))
+    except ScheduleError:
+        return inlined
+    return schedule
+
+
+def _flat(others: int, width: int) -> tirx.IndexMap:
+    return tirx.IndexMap.from_func(
+        # Of the window, which is one pixel, nothing is left.
+        lambda n, h, w, c, *rest: (n, h * width + w, c, *rest[-1:]),
+        ndim=_IMAGE_RANK + others,
+        index_dtype="int64",
+    )
+
+
+def _reads_its_own_pixel(schedule: Schedule, nest: _Nest) -> bool:
+    """Whether the reduction reads its first input at the row and column that it writes, and nowhere else."""
+    if len(nest.spatial) != _IMAGE_RANK or not nest.multiplies:
+        return False
+    block = schedule.get(nest.block)
+    _, row, column, _ = block.writes[0].region
+    data = _inputs(schedule, nest.block)[0]
+    if len(data.region) != _IMAGE_RANK:
+        return False
+    window = [variable for variable in block.iter_vars if int(variable.iter_type) == _REDUCE][:-1]
+    one_by_one = all(int(variable.dom.extent) == 1 for variable in window)
+    axes = zip(list(data.region)[1:3], (row, column), strict=True)
+    return one_by_one and all(_is_in_step(read.min, written.min) for read, written in axes)
+
+
+def _is_in_step(read: tvm.ir.Expr, written: tvm.ir.Expr) -> bool:
+    """Whether ``read`` is ``written`` itself, or the sum of it and the place in a window (of one pixel)."""
+    if isinstance(read, tirx.Add):
+        return isinstance(read.b, tirx.Var) and _is_in_step(read.a, written)
+    return isinstance(read, tirx.Var) and bool(read.same_as(written))
+
+
 def _apply_tile(schedule: Schedule, nest: _Nest, tile: RegisterTile) -> None:
     outer, vectors, lanes = schedule.split(nest.spatial[-1], [None, tile.vectors, tile.lanes])
     upper: list[LoopRV] = []
@@ -161,15 +219,26 @@ def _apply_tile(schedule: Schedule, nest: _Nest, tile: RegisterTile) -> None:
     if len(nest.spatial) > 1:
         strip, pixel = schedule.split(nest.spatial[-2], [None, tile.pixels])
         upper, pixels = [strip], [pixel]
-    # Channels outside pixels: the weights of one channel tile stay in cache while all pixels pass.
-    schedule.reorder(outer, *nest.spatial[:-2], *upper, *nest.reduce, *pixels, vectors, lanes)
+    if _pads_rows_for_few_weights(schedule, nest):
+        schedule.reorder(*nest.spatial[:-2], outer, *upper, *nest.reduce, *pixels, vectors, lanes)
+    else:
+        # Channels outside pixels: the weights of one channel tile stay in cache while all pixels pass.
+        schedule.reorder(outer, *nest.spatial[:-2], *upper, *nest.reduce, *pixels, vectors, lanes)
     _pad_at(schedule, nest, outer)
     _finish_at(schedule, nest.block, upper[0] if upper else outer, tile)
     schedule.vectorize(lanes)
     for loop in (*pixels, vectors):
         schedule.unroll(loop)
-    _pack_weights(schedule, nest.block, tile.vectors * tile.lanes)
+    _pack_weights(schedule, nest.block, int(schedule.get(outer).extent), tile.vectors * tile.lanes)
     schedule.decompose_reduction(nest.block, nest.reduce[0])
+
+
+def _pads_rows_for_few_weights(schedule: Schedule, nest: _Nest) -> bool:
+    """Whether all weights stay in cache anyway, and rows would be padded anew for every tile of channels."""
+    if nest.depthwise or len(nest.spatial) != _IMAGE_RANK or not schedule.get_producers(nest.block):
+        return False
+    weights = _inputs(schedule, nest.block)[-1].source
+    return math.prod(int(extent) for extent in weights.shape) <= _FEW_WEIGHTS
 
 
 def _pad_at(schedule: Schedule, nest: _Nest, channel_tiles: LoopRV) -> None:
@@ -204,10 +273,14 @@ def _finish_at(schedule: Schedule, block: SBlockRV, at: LoopRV, tile: RegisterTi
 
 
 def _move_consumer(schedule: Schedule, block: SBlockRV, at: LoopRV) -> SBlockRV:
-    consumers = schedule.get_consumers(block)
-    final = consumers[0] if consumers else schedule.cache_write(block, 0, "global")
+    final = _consumer_or_copy(schedule, block)
     schedule.reverse_compute_at(final, at, preserve_unit_loops=True)
     return final
+
+
+def _consumer_or_copy(schedule: Schedule, block: SBlockRV) -> SBlockRV:
+    consumers = schedule.get_consumers(block)
+    return consumers[0] if consumers else schedule.cache_write(block, 0, "global")
 
 
 def _covers_output(schedule: Schedule, block: SBlockRV) -> bool:
@@ -217,14 +290,14 @@ def _covers_output(schedule: Schedule, block: SBlockRV) -> bool:
     return predicate is None or (isinstance(predicate, tirx.IntImm) and int(predicate) == 1)
 
 
-def _pack_weights(schedule: Schedule, block: SBlockRV, width: int) -> None:
-    """Store the weights as one contiguous piece per tile of ``width`` channels.
+def _pack_weights(schedule: Schedule, block: SBlockRV, tiles: int, width: int) -> None:
+    """Store the weights as one contiguous piece for each of the ``tiles`` of ``width`` channels.
 
     The copy this inserts is marked as MetaSchedule's own are, so that the same pass moves it out to compile time.
     """
     function = schedule.mod["main"]
     free = [function.params[int(index)] for index in function.attrs.get("layout_free_buffers", [])]
-    channels = int(schedule.get(schedule.get_loops(block)[0]).extent) * width
+    channels = tiles * width
     for position, region in enumerate(schedule.get(block).reads):
         weight = region.source
         if not any(weight.same_as(parameter) for parameter in free):

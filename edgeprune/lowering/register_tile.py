@@ -8,6 +8,13 @@ import tvm
 
 _MOST_PIXELS = 8
 _MOST_VECTORS = 8
+# Sums that must be under way at once: a multiply-add takes four cycles, and two start in each.
+_CHAINS = 8
+# What a load costs beyond its place beside the multiply-adds: inputs lie in the first cache, weights hardly ever.
+_INPUT_LOAD = 0.5
+_WEIGHT_LOAD = 1.0
+# In float32.
+_CACHE_LINE = 16
 
 
 @dataclass(frozen=True)
@@ -48,11 +55,20 @@ class RegisterTile:
     lanes: int
 
 
-def choose_tile(pixels: int, channels: int, unit: VectorUnit, *, multiplies: bool) -> RegisterTile | None:
-    """Return the tile with the most products per loaded value, or None where no vector divides ``channels``.
+def products_per_cycle(pixels: int, vectors: int) -> float:
+    """Return how many vectors of products a tile's sums take in half a cycle of a core that hides loads in part.
 
-    A tile of ``p x v`` vectors loads ``p`` values and ``v`` vectors for ``p * v`` products. A reduction that does not
-    multiply (pooling) gains nothing from width and gets a small tile, which keeps its code small.
+    Each step loads one value per pixel and one vector of weights per vector of the tile.
+    """
+    products = pixels * vectors
+    return products / (max(products, pixels + vectors, _CHAINS) + _INPUT_LOAD * pixels + _WEIGHT_LOAD * vectors)
+
+
+def choose_tile(pixels: int, channels: int, unit: VectorUnit, *, multiplies: bool) -> RegisterTile | None:
+    """Return the tile with the most products per cycle, or None where no vector divides ``channels``.
+
+    A reduction that does not multiply (pooling) gains nothing from width and gets a small tile, which keeps its code
+    small.
     """
     lanes = next((lanes for lanes in unit.lanes if channels % lanes == 0), None)
     if lanes is None:
@@ -61,10 +77,30 @@ def choose_tile(pixels: int, channels: int, unit: VectorUnit, *, multiplies: boo
     best, best_score = RegisterTile(1, 1, lanes), 0.0
     for vectors in _divisors(channels // lanes, _MOST_VECTORS):
         for height in _divisors(pixels, _MOST_PIXELS):
-            score = height * vectors / (height + vectors)
-            if height * vectors <= room and score > best_score:
+            score = products_per_cycle(height, vectors)
+            fits = height * vectors <= room and height * vectors + vectors + 1 <= unit.registers
+            if fits and score > best_score:
                 best, best_score = RegisterTile(height, vectors, lanes), score
     return best
+
+
+def choose_depthwise_tile(pixels: int, channels: int, unit: VectorUnit, *, multiplies: bool) -> RegisterTile | None:
+    """Return the tile for a reduction whose inputs lie in step with its channels, None where no vector divides them.
+
+    Every pixel has vectors of its own to multiply, so that a larger tile saves no loads: it should keep enough sums
+    under way, and take whole lines from the cache.
+    """
+    lanes = next((lanes for lanes in unit.lanes if channels % lanes == 0), None)
+    if lanes is None or not multiplies:
+        return None
+    tiles = [
+        RegisterTile(height, vectors, lanes)
+        for vectors in _divisors(channels // lanes, _MOST_VECTORS)
+        for height in _divisors(pixels, _MOST_PIXELS)
+        if height * vectors <= unit.sums
+    ]
+    line = _CACHE_LINE // lanes
+    return max(tiles, key=lambda t: (min(t.pixels * t.vectors, _CHAINS), min(t.vectors, line), t.pixels))
 
 
 def _divisors(number: int, most: int) -> list[int]:

@@ -12,14 +12,8 @@ from dataclasses import dataclass
 from tvm.s_tir import Schedule, ScheduleError
 from tvm.s_tir.schedule import LoopRV, SBlockRV
 
-from edgeprune.lowering.register_tile import VectorUnit
+from edgeprune.lowering.register_tile import VectorUnit, products_per_cycle
 from edgeprune.lowering.winograd import COLUMNS, INPUT, OUTPUT, PAD, PRODUCT, ROWS, STAGE
-
-# Sums that must be under way at once: a multiply-add takes four cycles, and two start in each.
-_CHAINS = 8
-# What a load costs beyond its place beside the multiply-adds: inputs lie in the first cache, weights hardly ever.
-_INPUT_LOAD = 0.5
-_WEIGHT_LOAD = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,8 +40,7 @@ def is_stage(schedule: Schedule, block: SBlockRV) -> bool:
 def choose_winograd_tile(down: int, across: int, width: int, unit: VectorUnit) -> WinogradTile:
     """Return sizes for ``down x across`` tiles and blocks of ``width`` output channels, a multiple of the lanes.
 
-    The score is in multiply-adds per half a cycle of a core that hides its loads but in part. Of the strips that allow
-    the best tile the smallest is taken, which needs the least memory.
+    Of the strips that allow the best tile the smallest is taken, which needs the least memory.
     """
     lanes = unit.lanes[0]
     best, best_score = WinogradTile(1, 1, 1, lanes), 0.0
@@ -55,9 +48,7 @@ def choose_winograd_tile(down: int, across: int, width: int, unit: VectorUnit) -
         for vectors in _divisors(width // lanes):
             for tiles in _divisors(rows * across):
                 products = tiles * vectors
-                score = products / (
-                    max(products, tiles + vectors, _CHAINS) + _INPUT_LOAD * tiles + _WEIGHT_LOAD * vectors
-                )
+                score = products_per_cycle(tiles, vectors)
                 fits = products + vectors + 1 <= unit.registers
                 if fits and score > best_score:
                     best, best_score = WinogradTile(rows, tiles, vectors, lanes), score

@@ -24,7 +24,7 @@ from edgeprune.lowering import (
     task_module,
     tvm_target,
 )
-from edgeprune.lowering.register_tile import RegisterTile, VectorUnit, choose_tile
+from edgeprune.lowering.register_tile import RegisterTile, VectorUnit, choose_depthwise_tile, choose_tile
 from edgeprune.target import find_target, list_targets
 from tests.lowering.networks import Graph, conv, lenet5, make
 
@@ -96,7 +96,7 @@ def test_every_shipped_target_is_known_to_llvm(name: str) -> None:
     [
         (16, 1, [5 * 20 * 16]),  # five rows of the padded image at a time
         (16, 16, [5 * 20 * 16]),  # one tile spans all channels: rows again
-        (80, 80, [12 * 20 * 20]),  # the whole image, twenty channels at a time
+        (80, 80, [12 * 20 * 16]),  # the whole image, sixteen channels at a time
     ],
 )
 def test_an_image_is_padded_in_pieces(tmp_path: Path, channels: int, group: int, pieces: list[int]) -> None:
@@ -134,12 +134,13 @@ X86 = VectorUnit(lanes=(8, 4), sums=12, registers=16)
 @pytest.mark.parametrize(
     ("pixels", "channels", "unit", "multiplies", "expected"),
     [
-        (32, 16, AARCH64, True, RegisterTile(4, 4, 4)),
+        (32, 16, AARCH64, True, RegisterTile(8, 2, 4)),
         (8, 52, AARCH64, True, RegisterTile(8, 1, 4)),
+        (12, 32, X86, True, RegisterTile(6, 2, 8)),  # 3 x 4 sums would leave no register for what is multiplied
         (1, 500, AARCH64, True, RegisterTile(1, 5, 4)),
         (12, 20, X86, True, RegisterTile(2, 5, 4)),
         (12, 16, X86, True, RegisterTile(6, 2, 8)),
-        (12, 16, AARCH64, False, RegisterTile(2, 2, 4)),
+        (12, 16, AARCH64, False, RegisterTile(4, 1, 4)),
         (12, 13, AARCH64, True, None),
     ],
 )
@@ -147,6 +148,35 @@ def test_the_register_tile(
     pixels: int, channels: int, unit: VectorUnit, multiplies: bool, expected: RegisterTile | None
 ) -> None:
     assert choose_tile(pixels, channels, unit, multiplies=multiplies) == expected
+
+
+@pytest.mark.parametrize(
+    ("pixels", "channels", "unit", "expected"),
+    [
+        (48, 8, X86, RegisterTile(8, 1, 8)),
+        (6, 128, X86, RegisterTile(6, 2, 8)),
+        (3, 256, AARCH64, RegisterTile(3, 4, 4)),
+        (12, 13, AARCH64, None),
+    ],
+)
+def test_the_tile_of_a_depthwise_convolution(
+    pixels: int, channels: int, unit: VectorUnit, expected: RegisterTile | None
+) -> None:
+    assert choose_depthwise_tile(pixels, channels, unit, multiplies=True) == expected
+
+
+@pytest.mark.parametrize("size", [9, 7, 6])
+def test_pixels_of_a_1x1_convolution_are_one_axis(tmp_path: Path, size: int) -> None:
+    graph = Graph()
+    data = graph.node("Relu", conv(graph, graph.input(2, 24, size, size), 24, 40, 1))
+    data = graph.node("Add", conv(graph, data, 40, 13, 1), conv(graph, data, 40, 13, 1))
+    path = graph.save(tmp_path / "network.onnx", data)
+    for board in ("host", "rpi3"):
+        target = find_target(board)
+        scheduled = schedule(lower(path, target), target)
+        assert all(parity.relative_error <= 1e-5 for parity in check_lowering(scheduled, path))
+        convolutions = [function for name, function in read_program(scheduled).kernels.items() if "conv2d" in name]
+        assert all(f"T.int64({size * size})" in function.script() for function in convolutions)
 
 
 @pytest.mark.parametrize(("board", "classes"), [("host", 16), ("rpi3", 12)])
