@@ -57,7 +57,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--markdown", type=Path, help="write the tables of all rows")
     parser.add_argument("--target", default="host", help="what to build for")
     parser.add_argument("--quick", action="store_true", help="a few small networks of the zoo")
-    parser.add_argument("--only", metavar="PATTERN", default="*", help="networks whose name fits")
+    parser.add_argument("--only", metavar="PATTERN", nargs="+", default=["*"], help="networks whose name fits one")
     parser.add_argument(
         "--only-failed", action="store_true", help="of the rows other code made, only those that failed"
     )
@@ -71,7 +71,7 @@ def _run_zoo(zoo_name: str, target: Target, options: argparse.Namespace, rows: d
     engine = f"{engine_hash(package / 'lowering')}-{engine_hash(package / 'artifact')}"
     found = rows.setdefault(zoo_name, {})
     for name in zoo.quick if options.quick else zoo.names():
-        if not fnmatch.fnmatchcase(name, options.only):
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in options.only):
             continue
         row = found.get(name, {})
         if row.get("engine") != engine and not (options.only_failed and agrees(row)):
