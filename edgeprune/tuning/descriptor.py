@@ -95,6 +95,11 @@ class Descriptor:
             raise UserError(f"{path}: these records are of another device: {pairs}; use another database directory")
 
 
+def siblings(one: Descriptor, other: Descriptor) -> bool:
+    """Return whether both run the same instructions and are of one TVM: what is fast on one is a good first guess."""
+    return one.key != other.key and (one.triple, one.tvm) == (other.triple, other.tvm)
+
+
 def describe(target: Target) -> Descriptor:
     """Return the descriptor of ``target`` as this TVM generates code for it, with ``native`` resolved to the CPU."""
     resolved = tvm_target(target)

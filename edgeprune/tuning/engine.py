@@ -27,6 +27,7 @@ from edgeprune.tuning.pipeline import Cores, Pipeline
 from edgeprune.tuning.quota import divide
 from edgeprune.tuning.result import TuningResult
 from edgeprune.tuning.session import Session
+from edgeprune.tuning.shipped import take_shipped
 from edgeprune.tuning.transfer import Transfer
 from edgeprune.tuning.untuned import schedule_key, untuned
 
@@ -59,6 +60,9 @@ def tune(
     started = time.monotonic()
     skip_intrinsics()
     descriptor = describe(target)
+    shipped = take_shipped(database, descriptor)
+    if shipped:
+        progress.note(f"{shipped} trials that come with edgeprune are taken over for {descriptor.cpu}")
     records = Database(descriptor.directory(database), descriptor)
     if records.dropped_bytes:
         progress.note(f"{records.directory}: dropped {records.dropped_bytes} bytes of a record that was never finished")

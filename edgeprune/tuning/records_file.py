@@ -58,6 +58,17 @@ def import_records(file: Path, root: Path) -> tuple[Descriptor, Merged]:
         return descriptor, merge(source, Database(descriptor.directory(root), descriptor))
 
 
+def read_descriptor(file: Path) -> Descriptor:
+    """Return whose records are in ``file``.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgeprune-records-") as scratch:
+        _unpack(file, Path(scratch))
+        return Descriptor.read(Path(scratch))
+
+
 def _unpack(file: Path, directory: Path) -> None:
     try:
         with zipfile.ZipFile(file) as archive:

@@ -14,7 +14,7 @@ from tvm.s_tir import meta_schedule as ms
 
 from edgeprune.errors import UserError
 from edgeprune.tuning.database import Database, Trial
-from edgeprune.tuning.descriptor import Descriptor
+from edgeprune.tuning.descriptor import Descriptor, siblings
 from edgeprune.tuning.design import Decision, Design, Point, fitted
 
 # Of every other kernel the fastest few; of the same kernel on a sibling CPU somewhat more.
@@ -91,16 +91,11 @@ def _siblings_of(root: Path, descriptor: Descriptor) -> list[Database]:
     for directory in sorted(path.parent for path in root.glob("*/descriptor.json")):
         try:
             other = Descriptor.read(directory)
-            if other.key != descriptor.key and _siblings(other, descriptor):
+            if siblings(other, descriptor):
                 found.append(Database(directory, other))
         except UserError:
             continue
     return found
-
-
-def _siblings(one: Descriptor, other: Descriptor) -> bool:
-    """Whether both are of one instruction set, and both measured or both estimated, by the same TVM."""
-    return (one.triple, one.tvm, one.provenance) == (other.triple, other.tvm, other.provenance)
 
 
 def _distance(one: Sequence[Decision], other: Sequence[Decision]) -> float:

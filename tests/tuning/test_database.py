@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import multiprocessing
+import pickle
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -108,3 +111,47 @@ def test_what_is_known_about_kernels_is_kept(tmp_path: Path) -> None:
     opened = Database(tmp_path / "db", DEVICE)
     assert (opened.baseline("111"), opened.exhausted("111")) == (Baseline(2e-6, "s"), True)
     assert not opened.exhausted("222")
+
+
+def test_writers_killed_at_any_moment_lose_at_most_what_they_had_not_finished(tmp_path: Path) -> None:
+    """Six rounds of two writers that are killed; what each had told to be added is there afterwards."""
+    directory = tmp_path / "db"
+    context = multiprocessing.get_context("fork")
+    told: dict[str, int] = {}
+    for number in range(6):
+        writers = {}
+        for name in (f"one{number}", f"two{number}"):
+            ours, theirs = context.Pipe(duplex=False)
+            writer = context.Process(target=_write_until_killed, args=(directory, name, theirs))
+            writer.start()
+            theirs.close()
+            writers[name] = (writer, ours)
+        for name, (writer, ours) in writers.items():
+            for _ in range(3 + number):
+                told[name] = ours.recv()
+            writer.kill()
+            writer.join()
+            told[name] = _last(ours, told[name])
+    opened = Database(directory, DEVICE)
+    for name, last in told.items():
+        seconds = [trial.seconds for trial in opened.trials(name)]
+        # One record more may have been written before its number was told.
+        assert seconds in ([float(n + 1) for n in range(last + extra)] for extra in (1, 2)), name
+    opened.append(["after", "bQ=="], record("a", 1.0), None)
+    assert Database(directory, DEVICE).dropped_bytes == 0
+
+
+def _write_until_killed(directory: Path, name: str, told: Connection) -> None:
+    database = Database(directory, DEVICE)
+    for number in itertools.count():
+        database.append([name, "bQ=="], record(f"{name}{number}", number + 1.0), None)
+        told.send(number)
+
+
+def _last(told: Connection, so_far: int) -> int:
+    """The last number of a dead writer; the end may lie within a message."""
+    while True:
+        try:
+            so_far = told.recv()
+        except (EOFError, OSError, pickle.UnpicklingError):
+            return so_far
