@@ -17,23 +17,24 @@ from tvm import relax, te, tirx, topi
 from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.lowering.winograd import Shape, transform_weights, untiled, winograd
 from edgeprune.lowering.winograd_choice import block_width, winograd_size
+from edgeprune.target.schema import Cpu
 
 _OUT_ELEMENTWISE_FUSABLE = 4
 
 Legalizer = Callable[[relax.BlockBuilder, relax.Call], relax.Expr]
 
 
-def padded_legalizers(unit: VectorUnit) -> dict[str, Legalizer]:
-    """Return rules for `relax.transform.LegalizeOps` in place of TOPI's; ``unit`` holds the precision."""
-    return {"relax.nn.conv2d": partial(_conv2d, unit), "relax.matmul": partial(_matmul, unit)}
+def legalizers(cpu: Cpu, unit: VectorUnit) -> dict[str, Legalizer]:
+    """Return rules for `relax.transform.LegalizeOps` in place of TOPI's; ``unit`` holds ``cpu``'s precision."""
+    return {"relax.nn.conv2d": partial(_conv2d, cpu, unit), "relax.matmul": partial(_matmul, unit)}
 
 
-def _conv2d(unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
+def _conv2d(cpu: Cpu, unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
     attributes = call.attrs
     weight = call.args[1]
     plain = attributes.data_layout == "NHWC" and attributes.kernel_layout == "HWIO" and int(attributes.groups) == 1
     if plain and _is_small_window(call):
-        transformed = _winograd(unit, builder, call)
+        transformed = _winograd(cpu, unit, builder, call)
         if transformed is not None:
             return transformed
     if not plain or not _is_odd(builder, weight, unit.lanes[0]):
@@ -62,13 +63,13 @@ def _is_small_window(call: relax.Call) -> bool:
     return known and steps == [1] * 4 and [int(extent) for extent in weight.ty.shape][:2] == [3, 3]
 
 
-def _winograd(unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr | None:
-    """Return the convolution by tiles, or None where that is no faster."""
+def _winograd(cpu: Cpu, unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr | None:
+    """Return the convolution by tiles, or None where that is no faster or not wanted."""
     data, weight = call.args
     _, height, width, inputs = (int(extent) for extent in data.ty.shape)
     top, left, bottom, right = (int(amount) for amount in call.attrs.padding)
     shape = Shape((height, width), (top, left, bottom, right), inputs, int(weight.ty.shape[-1]))
-    size = winograd_size(shape, unit.lanes[0])
+    size = winograd_size(shape, unit.lanes[0], cpu)
     if size is None:
         return None
     transformed = transform_weights(weight.value.numpy(), size, block_width(shape.outputs, unit))

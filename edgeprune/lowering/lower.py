@@ -12,13 +12,14 @@ from edgeprune.errors import StageFailure, UserError
 from edgeprune.lowering.fold import fold_layouts
 from edgeprune.lowering.half import half_passes, reject_overflowing_weights
 from edgeprune.lowering.import_onnx import import_onnx
-from edgeprune.lowering.legalize import padded_legalizers
+from edgeprune.lowering.legalize import legalizers
 from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.model import Lowered
 from edgeprune.lowering.origins import CallOrigins
 from edgeprune.lowering.ranks import spell_out_scalars
 from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.target import Target
+from edgeprune.target.schema import Cpu
 
 # Channels innermost make every kernel's inner loop contiguous; weights follow, output channels innermost. Transposed
 # convolutions have kernels in the other layout only.
@@ -41,7 +42,7 @@ def lower(path: Path, target: Target) -> Lowered:
     try:
         with compiled_for:
             channels_last = tvm.ir.transform.Sequential(passes)(spell_out_scalars(imported.module))
-            unfused = tvm.ir.transform.Sequential(_kernel_passes(unit))(fold_layouts(channels_last))
+            unfused = tvm.ir.transform.Sequential(_kernel_passes(target.cpu, unit))(fold_layouts(channels_last))
             grouped = transform.FuseOps()(unfused)
             module = tvm.ir.transform.Sequential(_fused_passes())(grouped)
     except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
@@ -85,10 +86,10 @@ def _layout_passes() -> list[tvm.ir.transform.Pass]:
     ]
 
 
-def _kernel_passes(unit: VectorUnit) -> list[tvm.ir.transform.Pass]:
+def _kernel_passes(cpu: Cpu, unit: VectorUnit) -> list[tvm.ir.transform.Pass]:
     return [
         transform.CanonicalizeBindings(),
-        transform.LegalizeOps(padded_legalizers(unit)),
+        transform.LegalizeOps(legalizers(cpu, unit)),
         transform.AnnotateTIROpPattern(),
         transform.FoldConstant(),
         transform.DeadCodeElimination(),

@@ -17,7 +17,8 @@ class Cpu(Table):
 
     ``triple`` and ``name`` are LLVM's target triple and ``-mcpu``; the value ``"native"`` stands for the machine
     edgeprune runs on. ``attributes`` are LLVM's ``-mattr``. ``precision`` is what weights and intermediate values are
-    stored and computed in; a network's inputs and outputs are float32 either way.
+    stored and computed in; a network's inputs and outputs are float32 either way. ``winograd`` lets 3x3 convolutions be
+    computed by Winograd's method where that is faster, from up to four times as many weights.
     """
 
     isa: Literal["x86_64", "aarch64", "armv7", "native"]
@@ -26,6 +27,7 @@ class Cpu(Table):
     attributes: list[str] = []
     float_abi: Literal["hard", "soft"] | None = None
     precision: Literal["float32", "float16"] = "float32"
+    winograd: bool = True
 
 
 class Core(Table):
