@@ -251,7 +251,8 @@ def test_a_part_is_run_once_and_its_row_kept(tmp_path: Path) -> None:
     assert "lenet5-pruned, 1 thread: untuned over ONNX Runtime" in first.stderr, first.stderr
     assert "lenet5-pruned, 1 thread: already there" in second.stderr, second.stderr
     [made] = json.loads((tmp_path / "out.json").read_text())["rows"]
-    assert [entrant["engine"] for entrant in made["figures"]["entrants"]] == ["edgeprune, untuned", "onnxruntime"]
+    reasons = {entrant["engine"]: entrant["reason"] for entrant in made["figures"]["entrants"]}
+    assert reasons == {host.UNTUNED: None, "onnxruntime": None, host.TUNED: "the budget is 0 trials"}
     verdicts = [Verdict(**verdict) for verdict in made["verdicts"]]
-    assert verdicts[0].reason == "the budget is 0 trials"
+    assert verdicts[0].reason == "there is no edgeprune, tuned"
     assert verdicts[1].value is not None and verdicts[1].value > 0

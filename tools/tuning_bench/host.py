@@ -51,7 +51,7 @@ def _compare(part: Part, network: Network, threads: int) -> None:
         part.say(f"{part.name}: {name}: not run: only {len(cores)} cores may be used")
         return
     path = part.workshop.network(network)
-    tuned = part.workshop.tuned(path, TARGET, part.budget) if part.budget.trials else None
+    tuned, untunable = _tuned(part, path)
     entrants, refused = _entrants(part, path, tuned, threads, cores)
     if part.prepare_only:
         return
@@ -62,11 +62,23 @@ def _compare(part: Part, network: Network, threads: int) -> None:
         "kind": network.kind,
         "threads": threads,
         "tuning": None if tuned is None else tuned.summary,
-        "entrants": [*(row.as_dict() for row in rows), *refused],
+        "entrants": [*(row.as_dict() for row in rows), *refused, *untunable],
     }
     found = {row.engine: row for row in rows}
     figures |= {"ratios": ratios(found), "ratio_of_fastest": ratio_of_fastest(found)}
     part.put(name, code, settings, figures, verdicts(network, found))
+
+
+def _tuned(part: Part, path: Path) -> tuple[Tuned | None, list[dict[str, Any]]]:
+    """Return the records, or the row that says why there are none."""
+    reason = "the budget is 0 trials"
+    if part.budget.trials:
+        try:
+            return part.workshop.tuned(path, TARGET, part.budget), []
+        except Refused as refusal:
+            reason = str(refusal)
+            part.say(f"{path.name}: not tuned: {reason}")
+    return None, [Row(path.stem, TUNED, "not run", reason=reason).as_dict()]
 
 
 def _entrants(
@@ -125,7 +137,7 @@ def _verdict(goal: str, limit: float, rows: Mapping[str, Row], ours: str, theirs
     if theirs is None:
         return not_measured(goal, "<=", limit, "no other engine ran")
     if ours not in rows:
-        return not_measured(goal, "<=", limit, "the budget is 0 trials")
+        return not_measured(goal, "<=", limit, f"there is no {ours}")
     pair = (rows[ours], rows[theirs])
     for row in pair:
         if not row.round_p50_us:
