@@ -33,7 +33,7 @@ NOISE = 1.05
 
 _TRIALS_PER_COUNT = 12
 ROUNDS, QUICK_ROUNDS = 9, 3
-EMULATED = "rpi3"
+EMULATED, _CORE = "rpi3", "cortex-a53"
 
 
 def sweep(part: Part) -> None:
@@ -62,7 +62,9 @@ def _sweep_here(part: Part) -> None:
         if not part.missing(name, code, settings):
             continue
         path = _network(part)
-        tuned = part.workshop.tuned(path, "host", budget) if schedules == "tuned" else None
+        tuned, _ = part.tuned(path, "host", budget) if schedules == "tuned" else (None, "")
+        if tuned is None and schedules == "tuned":
+            continue
         artifact = part.workshop.artifact(path, "host", 1, tuned)
         if part.prepare_only:
             continue
@@ -97,13 +99,15 @@ def _sweep_emulated(part: Part) -> None:
     """Take every kernel's cycles from the tuner, which reads them off the emulator for the schedule without tuning."""
     if not part.budget.trials:
         return
-    name, code = f"channel sweep on an emulated {EMULATED}", f"{code_hash()}-{model_hash()}"
+    name, code = f"channel sweep on an emulated {EMULATED}", f"{code_hash()}-{model_hash(_CORE)}"
     budget = _sweep_budget(part)
     settings = asdict(budget)
     if not part.missing(name, code, settings):
         return
     path = _network(part)
-    tuned = part.workshop.tuned(path, EMULATED, budget, emulated=True)
+    tuned, _ = part.tuned(path, EMULATED, budget)
+    if tuned is None:
+        return
     artifact = part.workshop.artifact(path, EMULATED, 1, tuned)
     lanes = lanes_of(EMULATED)
     figures: dict[str, Any] = {"lanes": lanes, "tuning": tuned.summary}

@@ -55,7 +55,7 @@ def _peers(part: Part, network: Network, core: str) -> dict[str, dict[str, Any]]
     """Their counts depend on no code of ours beyond the plugin's, so that they are made once, a row each."""
     found = {}
     for engine in PEERS:
-        name, code = f"{network.name} on {core}: {engine}", f"{model_hash()}-{engine_hash(engine)}"
+        name, code = f"{network.name} on {core}: {engine}", f"{model_hash(core)}-{engine_hash(engine)}"
         if part.missing(name, code, {}):
             path = part.workshop.network(network)
             rows = count_engines(path, read_signature(path), [Entrant(engine)], cpu=core, say=part.say)
@@ -66,19 +66,20 @@ def _peers(part: Part, network: Network, core: str) -> dict[str, dict[str, Any]]
 
 
 def _ours(part: Part, network: Network, core: str, peers: Mapping[str, dict[str, Any]]) -> None:
-    name, code, settings = f"{network.name} on {core}", f"{code_hash()}-{model_hash()}", asdict(part.budget)
+    name, code, settings = f"{network.name} on {core}", f"{code_hash()}-{model_hash(core)}", asdict(part.budget)
     if not part.missing(name, code, settings):
         return
     path, target = part.workshop.network(network), BOARDS[core]
     entrants = [Entrant(UNTUNED, "edgeprune", part.workshop.artifact(path, target))]
-    tuning = None
-    if part.budget.trials:
-        tuned = part.workshop.tuned(path, target, part.budget, emulated=True)
-        tuning = tuned.summary
+    tuned, reason = part.tuned(path, target)
+    if tuned is not None:
         entrants.append(Entrant(TUNED, "edgeprune", part.workshop.artifact(path, target, 1, tuned)))
     rows = count_engines(path, read_signature(path), entrants, cpu=core, say=part.say)
+    if tuned is None:
+        rows.append(EmulatedRow(path.stem, TUNED, "not run", reason=reason))
     found = {row.engine: row.as_dict() for row in rows}
-    figures = {"network": network.name, "core": core, "tuning": tuning, "entrants": list(found.values())}
+    figures = {"network": network.name, "core": core, "entrants": list(found.values())}
+    figures["tuning"] = None if tuned is None else tuned.summary
     part.put(name, code, settings, figures, [verdict(core, found, peers)])
 
 
@@ -101,7 +102,7 @@ def _cycles(entrants: Mapping[str, dict[str, Any]], names: Sequence[str]) -> dic
 
 
 def _kernels(part: Part, core: str) -> None:
-    name, code = f"kernels on {core}", f"{code_hash()}-{model_hash()}"
+    name, code = f"kernels on {core}", f"{code_hash()}-{model_hash(core)}"
     trials = min(_KERNEL_TRIALS, part.budget.trials)
     settings = {"trials": trials}
     if not part.missing(name, code, settings):
@@ -114,7 +115,7 @@ def _kernels(part: Part, core: str) -> None:
 
 def _kernel(part: Part, core: str, convolution: Convolution, budget: Budget) -> dict[str, Any]:
     path, target = part.workshop.model(convolution.stem, convolution.write), BOARDS[core]
-    tuned = part.workshop.tuned(path, target, budget, emulated=True) if budget.trials else None
+    tuned, _ = part.tuned(path, target, budget)
     entrant = Entrant(TUNED if tuned else UNTUNED, "edgeprune", part.workshop.artifact(path, target, 1, tuned))
     [row] = count_engines(path, read_signature(path), [entrant], cpu=core, say=part.say)
     return {"kernel": convolution.name, "schedules": row.version, **_share(row, convolution)}

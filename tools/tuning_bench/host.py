@@ -51,7 +51,7 @@ def _compare(part: Part, network: Network, threads: int) -> None:
         part.say(f"{part.name}: {name}: not run: only {len(cores)} cores may be used")
         return
     path = part.workshop.network(network)
-    tuned, untunable = _tuned(part, path)
+    tuned, reason = part.tuned(path, TARGET)
     entrants, refused = _entrants(part, path, tuned, threads, cores)
     if part.prepare_only:
         return
@@ -62,23 +62,11 @@ def _compare(part: Part, network: Network, threads: int) -> None:
         "kind": network.kind,
         "threads": threads,
         "tuning": None if tuned is None else tuned.summary,
-        "entrants": [*(row.as_dict() for row in rows), *refused, *untunable],
+        "entrants": [*(row.as_dict() for row in rows), *refused, *_untuned(path, tuned, reason)],
     }
     found = {row.engine: row for row in rows}
     figures |= {"ratios": ratios(found), "ratio_of_fastest": ratio_of_fastest(found)}
     part.put(name, code, settings, figures, verdicts(network, found))
-
-
-def _tuned(part: Part, path: Path) -> tuple[Tuned | None, list[dict[str, Any]]]:
-    """Return the records, or the row that says why there are none."""
-    reason = "the budget is 0 trials"
-    if part.budget.trials:
-        try:
-            return part.workshop.tuned(path, TARGET, part.budget), []
-        except Refused as refusal:
-            reason = str(refusal)
-            part.say(f"{path.name}: not tuned: {reason}")
-    return None, [Row(path.stem, TUNED, "not run", reason=reason).as_dict()]
 
 
 def _entrants(
@@ -95,6 +83,10 @@ def _entrants(
             part.say(f"{path.name}: {engine}: not run: {refusal}")
             refused.append(Row(path.stem, engine, "not run", reason=str(refusal)).as_dict())
     return entrants, refused
+
+
+def _untuned(path: Path, tuned: Tuned | None, reason: str) -> list[dict[str, Any]]:
+    return [] if tuned is not None else [Row(path.stem, TUNED, "not run", reason=reason).as_dict()]
 
 
 def fastest_peer(rows: Mapping[str, Row]) -> str | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from peers.engine import Refused
 
 from tuning_bench.goals import Verdict
 from tuning_bench.networks import Network
 from tuning_bench.provenance import machine, versions
 from tuning_bench.results import Results, Row
-from tuning_bench.workshop import Budget, Workshop
+from tuning_bench.workshop import Budget, Tuned, Workshop
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,17 @@ class Part:
     prepare_only: bool
     command: str
     say: Callable[[str], None]
+
+    def tuned(self, path: Path, target: str, budget: Budget | None = None) -> tuple[Tuned | None, str]:
+        """Return the records of a network, or ``None`` and why there are none; boards are tuned by estimated cycles."""
+        budget = budget or self.budget
+        if not budget.trials:
+            return None, "the budget is 0 trials"
+        try:
+            return self.workshop.tuned(path, target, budget, emulated=target != "host"), ""
+        except Refused as refusal:
+            self.say(f"{self.name}: {path.name} for {target}: not tuned: {refusal}")
+            return None, str(refusal)
 
     def missing(self, name: str, code: str, settings: dict[str, Any]) -> bool:
         """Tell whether a row must be made, and say so where it need not."""

@@ -69,9 +69,10 @@ def engine_hash(engine: str) -> str:
     return _hash([ROOT / "tools" / "peers" / f"{engine}_engine.py"], versions()[engine])
 
 
-def model_hash() -> str:
-    """Return a hash of what decides the counts and cycles of a given program: the plugin and the cores' models."""
-    return _hash([Path(edgeprune.__file__).parent / "emulation" / "cores", ROOT / "tools" / "qemu_plugin"])
+def model_hash(core: str) -> str:
+    """Return a hash of what decides the counts and cycles of a given program: the plugin and the core's model."""
+    table = Path(edgeprune.__file__).parent / "emulation" / "cores" / f"{core}.toml"
+    return _hash([table, ROOT / "tools" / "qemu_plugin"])
 
 
 def _hash(places: Iterable[Path], more: str = "") -> str:

@@ -33,8 +33,8 @@ def _halved(part: Part, half: str, schedules: str) -> None:
     settings = {"budget": asdict(part.budget) if schedules == "tuned" else None, "rounds": rounds}
     if not part.missing(name, code, settings):
         return
-    built = [_built(part, wanted, schedules) for wanted in (FULL, half)]
-    if part.prepare_only:
+    built = [directory for wanted in (FULL, half) if (directory := _built(part, wanted, schedules)) is not None]
+    if part.prepare_only or len(built) < 2:
         return
     macs = [_macs(directory) for directory in built]
     compared = compare_interleaved(*built, find_target("host"), rounds=rounds, samples=20 if part.quick else 100)
@@ -50,9 +50,12 @@ def _halved(part: Part, half: str, schedules: str) -> None:
     part.put(name, code, settings, figures, [at_least(goal, HALVED_MACS_SPEED, compared.ratio, interval)])
 
 
-def _built(part: Part, name: str, schedules: str) -> Path:
+def _built(part: Part, name: str, schedules: str) -> Path | None:
+    """Return the artifact, ``None`` where the network cannot be tuned."""
     path = part.workshop.network(network(name))
-    tuned = part.workshop.tuned(path, "host", part.budget) if schedules == "tuned" else None
+    tuned, _ = part.tuned(path, "host") if schedules == "tuned" else (None, "")
+    if tuned is None and schedules == "tuned":
+        return None
     return part.workshop.artifact(path, "host", 1, tuned)
 
 
