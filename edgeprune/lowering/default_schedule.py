@@ -43,7 +43,7 @@ class _Nest:
 
 def default_schedule(function: tirx.PrimFunc, target: tvm.target.Target) -> tirx.PrimFunc:
     """Return ``function`` with its loops tiled, or merely inlined where no template fits."""
-    inlined = _inline(Schedule(function))
+    inlined = inline(Schedule(function))
     unit = VectorUnit.of(target)
     if winograd_stages(inlined):
         return schedule_winograd(inlined, unit).mod["main"].with_attrs(dict(function.attrs))
@@ -58,7 +58,8 @@ def default_schedule(function: tirx.PrimFunc, target: tvm.target.Target) -> tirx
     return chosen.mod["main"].with_attrs(dict(function.attrs))
 
 
-def _inline(schedule: Schedule) -> Schedule:
+def inline(schedule: Schedule) -> Schedule:
+    """Compute every block that may be where its consumer reads it, and return ``schedule``."""
     for block in _blocks(schedule):
         if _is_reduction(schedule, block) or is_stage(schedule, block) or _computed_for_reduction(schedule, block):
             continue

@@ -8,12 +8,15 @@ transformed back and finished (bias, activation, residual) tile by tile.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from tvm.s_tir import Schedule, ScheduleError
-from tvm.s_tir.schedule import LoopRV, SBlockRV
+from tvm.s_tir.schedule import ExprRV, LoopRV, SBlockRV
 
 from edgeprune.lowering.register_tile import VectorUnit, products_per_cycle
 from edgeprune.lowering.winograd import COLUMNS, INPUT, OUTPUT, PAD, PRODUCT, ROWS, STAGE
+
+Factor: TypeAlias = "int | ExprRV | None"
 
 
 @dataclass(frozen=True)
@@ -65,34 +68,53 @@ def schedule_winograd(inlined: Schedule, unit: VectorUnit) -> Schedule:
     Where something is fused that does not take the result element by element, all stages keep loops of their own.
     """
     schedule = inlined.copy()
-    stages = winograd_stages(schedule)
-    consumers = schedule.get_consumers(stages[OUTPUT])
-    _, down, across, *_ = (int(extent) for extent in schedule.get(stages[OUTPUT]).writes[0].source.shape)
-    width = int(schedule.get(stages[PRODUCT]).reads[1].source.shape[-1])
     try:
-        apply_winograd_tile(schedule, consumers[0], choose_winograd_tile(down, across, width, unit))
+        tile_winograd(schedule, unit)
     except ScheduleError:
         return inlined
     return schedule
 
 
-def apply_winograd_tile(schedule: Schedule, final: SBlockRV, tile: WinogradTile) -> None:
-    """Give a Winograd convolution its loops; ``final`` is the only block after the stages.
+def tile_winograd(schedule: Schedule, unit: VectorUnit, sizes: Sizes | None = None) -> None:
+    """Give a Winograd convolution its loops, with the tile of `choose_winograd_tile`.
 
     Raises:
         ScheduleError: something else is fused than what takes the result element by element.
     """
     stages = winograd_stages(schedule)
+    _, down, across, *_ = (int(extent) for extent in schedule.get(stages[OUTPUT]).writes[0].source.shape)
+    width = int(schedule.get(stages[PRODUCT]).reads[1].source.shape[-1])
+    final = schedule.get_consumers(stages[OUTPUT])[0]
+    apply_winograd_tile(schedule, final, choose_winograd_tile(down, across, width, unit), sizes)
+
+
+class Sizes:
+    """How the sizes of a `WinogradTile` become factors of loops: as they are."""
+
+    def factors(self, schedule: Schedule, loop: LoopRV, inner: int) -> list[Factor]:
+        """Return what to split ``loop`` into, where ``inner`` iterations should be in the inner part."""
+        return [None, inner]
+
+
+def apply_winograd_tile(schedule: Schedule, final: SBlockRV, tile: WinogradTile, sizes: Sizes | None = None) -> None:
+    """Give a Winograd convolution its loops; ``final`` is the only block after the stages.
+
+    Raises:
+        ScheduleError: something else is fused than what takes the result element by element.
+    """
+    sizes = sizes or Sizes()
+    stages = winograd_stages(schedule)
     size = int(schedule.get(stages[OUTPUT]).writes[0].source.shape[-2])
     block = int(schedule.get(stages[PRODUCT]).reads[1].source.shape[-1])
     batch, height, width, channels = schedule.get_loops(final)
-    strips, row, line = schedule.split(height, [None, tile.rows, size])
+    rows = sizes.factors(schedule, schedule.get_loops(stages[PRODUCT])[3], tile.rows)[-1]
+    strips, row, line = schedule.split(height, [None, rows, size])
     columns, pixel = schedule.split(width, [None, size])
     blocks, vectors, lanes = schedule.split(channels, [None, block // tile.lanes, tile.lanes])
     schedule.reorder(batch, strips, blocks, row, columns, vectors, line, pixel, lanes)
     _transform_back(schedule, stages, vectors)
     _unrolled(schedule, [line, pixel], lanes)
-    _multiply(schedule, stages[PRODUCT], blocks, tile)
+    _multiply(schedule, stages[PRODUCT], blocks, tile, sizes)
     _transform_input(schedule, stages, strips, tile.lanes)
 
 
@@ -103,11 +125,13 @@ def _transform_back(schedule: Schedule, stages: dict[str, SBlockRV], at: LoopRV)
         _unrolled(schedule, [down, across], lanes)
 
 
-def _multiply(schedule: Schedule, block: SBlockRV, at: LoopRV, tile: WinogradTile) -> None:
+def _multiply(schedule: Schedule, block: SBlockRV, at: LoopRV, tile: WinogradTile, sizes: Sizes) -> None:
     schedule.compute_at(block, at, preserve_unit_loops=True)
     a, b, _, row, column, channels, reduction = schedule.get_loops(block)[-7:]
-    strip, tiles = schedule.split(schedule.fuse(row, column), [None, tile.tiles])
-    parts, vectors, lanes = schedule.split(channels, [None, tile.vectors, tile.lanes])
+    together = schedule.fuse(row, column)
+    strip, tiles = schedule.split(together, sizes.factors(schedule, together, tile.tiles))
+    whole, lanes = schedule.split(channels, [None, tile.lanes])
+    parts, vectors = schedule.split(whole, sizes.factors(schedule, whole, tile.vectors))
     schedule.reorder(a, b, parts, strip, reduction, tiles, vectors, lanes)
     _unrolled(schedule, [tiles, vectors], lanes)
     schedule.decompose_reduction(block, reduction)

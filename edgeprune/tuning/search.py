@@ -24,6 +24,7 @@ from edgeprune.tuning.ranking import Ranking
 from edgeprune.tuning.register_tile import extents_of, rank_tiles
 from edgeprune.tuning.space import cpu_space, is_tiled, register_space, with_tile
 from edgeprune.tuning.transfer import Start, nearest
+from edgeprune.tuning.winograd_space import winograd_design
 
 # What other kernels and CPUs found best is tried before anything else, a few schedules of it.
 _STARTS = 4
@@ -65,9 +66,10 @@ class KernelSearch:
         self._database = ms.database.JSONDatabase(str(scratch / "workloads.json"), str(self._lines.path))
         self._workload = self._database.commit_workload(kernel.module)
         space = cpu_space()
-        general = self._designs_of(space)
         self._postprocs = list(space.postprocs)
-        tiled = [design for design in self._designs_of(register_space(self._unit)) if is_tiled(design)]
+        winograd = winograd_design(kernel.module, self._unit)
+        general = self._designs_of(space) if winograd is None else [winograd]
+        tiled = self._register_tiled() if winograd is None else []
         self._designs = [Design(design.trace) for design in (*tiled, *general)]
         self._given: set[str] = set()
         self._evolution = Evolution(kernel.module, self._designs, model, seed)
@@ -107,6 +109,9 @@ class KernelSearch:
     def _learn(self, point: Point, seconds: float | None) -> None:
         self._model.add(self._designs[point.design].family, self._kernel.workload, point.decisions, seconds)
         self._evolution.add(point, seconds)
+
+    def _register_tiled(self) -> list[Schedule]:
+        return [design for design in self._designs_of(register_space(self._unit)) if is_tiled(design)]
 
     def _designs_of(self, space: ms.space_generator.SpaceGenerator) -> list[Schedule]:
         context = ms.TuneContext(
