@@ -13,6 +13,7 @@ from edgeprune.emulation import Unavailable
 from edgeprune.errors import UserError
 from edgeprune.measuring.bench_artifact import BenchArtifact
 from edgeprune.measuring.bench_run import read_bench_run
+from edgeprune.measuring.hidden_emulation import refuse_hidden_emulation
 from edgeprune.measuring.measure import TIMEOUT_S
 from edgeprune.measuring.open_transport import opened
 from edgeprune.measuring.protocol import place_options
@@ -83,7 +84,9 @@ def compare_interleaved(
             for artifact, kept in zip(artifacts, taken, strict=True):
                 argv = [board.push(artifact.executable), "--warmup", str(warmup), "--samples", str(samples), *placed]
                 where = f"{artifact.model} ({artifact.variant}) on {target.name}"
-                kept.append(read_bench_run(board.run(argv, timeout=timeout), where).samples_ns)
+                run = read_bench_run(board.run(argv, timeout=timeout), where)
+                refuse_hidden_emulation(board, run, target)
+                kept.append(run.samples_ns)
             progress.advance(f"round {index + 1}")
     return summarise_rounds(target.name, *(np.stack(kept) for kept in taken))
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import asdict
 from pathlib import Path
 
 from edgeprune.emulation import CyclesEstimate, InstructionCount, Unavailable
 from edgeprune.errors import StageFailure
 from edgeprune.measuring.bench_artifact import BenchArtifact
-from edgeprune.measuring.bench_run import BenchRun, read_bench_run
+from edgeprune.measuring.bench_run import read_bench_run
 from edgeprune.measuring.board_core import BoardCore, board_core
+from edgeprune.measuring.hidden_emulation import refuse_hidden_emulation
 from edgeprune.measuring.measurement import EmulatorUsed, EstimatedCycles, Measurement, NotRun
 from edgeprune.measuring.open_transport import opened
 from edgeprune.measuring.profile import profiled_steps
@@ -67,7 +67,7 @@ def _measured(
 ) -> Measurement:
     done = board.run([executable, *timed_options(settings)], timeout=timeout + least_seconds(settings))
     run = read_bench_run(done, f"{artifact.model} ({artifact.variant}) on {target.name}")
-    _refuse_hidden_emulation(board, run, target)
+    refuse_hidden_emulation(board, run, target)
     latency = summarise(run.samples_ns)
     steps = profiled_steps(run, artifact)
     placed = Placement(run.threads, run.environment["before"]["affinity"], settings.affinity)
@@ -100,16 +100,6 @@ def _measured(
         profile=steps,
         roofline=roofline(steps, latency.p50, target, artifact.precision, placed),
     )
-
-
-def _refuse_hidden_emulation(board: Transport, run: BenchRun, target: Target) -> None:
-    """Linux may hand a foreign binary to QEMU by itself (binfmt_misc): the program then sees another machine."""
-    seen = run.environment["uname"]["machine"]
-    if board.name == "local" and seen != platform.machine():
-        raise StageFailure(
-            f"{target.name}: the program sees {seen}, but this machine is {platform.machine()}: it ran under an "
-            f"emulator, so its times mean nothing; set transport = 'qemu' in the target"
-        )
 
 
 def _emulated(

@@ -156,5 +156,7 @@ def test_an_emulator_in_disguise_is_found_out(link: Link) -> None:
     with QemuTransport(emulator, "cortex-a53") as board:
         disguised = LocalTransport()
         disguised.run = board.run  # type: ignore[method-assign]
-        with pytest.raises(StageFailure, match="rpi3: the program sees aarch64, but this machine is x86_64"):
+        with pytest.raises(StageFailure, match="rpi3: local ran the program under qemu-aarch64, so its times mean"):
             measure(link("rpi3"), find_target("rpi3"), SETTINGS, transport=disguised)
+        with pytest.raises(StageFailure, match="rpi3: local ran the program under qemu-aarch64, so its times mean"):
+            compare_interleaved(link("rpi3"), link("rpi3"), find_target("rpi3"), transport=disguised)

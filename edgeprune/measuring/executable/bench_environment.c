@@ -96,6 +96,7 @@ static void write_cpu(void) {
 }
 
 void write_identity(void) {
+    text_of("process", "/proc/self", "/comm"); /* an emulator's name, where one runs this program */
     write_uname();
     text_of("board", "/proc", "/device-tree/model");
     write_cpu();
