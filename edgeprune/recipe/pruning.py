@@ -66,10 +66,13 @@ class Prune(Table):
     @model_validator(mode="before")
     @classmethod
     def _schedule_says_how_many_rounds(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("schedule") == "one-shot":
+        schedule = data.get("schedule", "") if isinstance(data, dict) else ""
+        if not isinstance(schedule, str | list):
+            raise ValueError(f"schedule: write a name, a list of fractions or file.py:callable, not {schedule!r}")
+        if schedule == "one-shot":
             return {"rounds": 1} | data
-        if isinstance(data, dict) and isinstance(data.get("schedule"), list):
-            return {"rounds": len(data["schedule"])} | data
+        if isinstance(schedule, list):
+            return {"rounds": len(schedule)} | data
         return data
 
     @model_validator(mode="after")

@@ -107,6 +107,11 @@ def test_lists_that_do_not_fit(schedule: list[float], message: str) -> None:
         validate(Prune, {"amount": 0.9, "schedule": schedule}, "recipe.toml")
 
 
+def test_neither_a_name_nor_a_list() -> None:
+    with pytest.raises(UserError, match=re.escape("schedule: write a name, a list of fractions or file.py:callable")):
+        validate(Prune, {"amount": 0.9, "schedule": 3}, "recipe.toml")
+
+
 def test_a_list_has_as_many_rounds_as_it_names() -> None:
     with pytest.raises(UserError, match="schedule names 2 amounts, but rounds is 3; remove rounds"):
         validate(Prune, {"amount": 0.9, "schedule": [0.5, 0.9], "rounds": 3}, "recipe.toml")
