@@ -19,7 +19,7 @@ from edgeprune.tuning.database import Database
 from edgeprune.tuning.descriptor import describe
 from edgeprune.tuning.estimated_time import basis
 from edgeprune.tuning.intrinsics import skip_intrinsics
-from edgeprune.tuning.kernel_state import KernelState
+from edgeprune.tuning.kernel_state import BATCH, KernelState
 from edgeprune.tuning.kernels import extract_kernels
 from edgeprune.tuning.nursery import Nursery
 from edgeprune.tuning.open_runner import open_runner
@@ -53,8 +53,8 @@ def tune(
         UserError: the records found were measured for another device, or a file of theirs is damaged; the target's
             address names no board.
         BoardLost: the board or tracker cannot be reached.
-        StageFailure: a kernel has used its trials without one valid result (the message gives the reasons), or
-            cannot be compiled at all; the time ended before the first trial; or the disk is full.
+        StageFailure: a kernel has used a batch of trials or more without one valid result (the message gives the
+            reasons), or cannot be compiled at all; the time ended before the first trial; or the disk is full.
     """
     progress = progress or SilentProgress()
     started = time.monotonic()
@@ -153,12 +153,17 @@ def _run(run: _Run) -> None:
 
 
 def _require_results(run: _Run) -> None:
-    for state in run.states:
-        if state.best is None and state.failures and not state.remaining:
-            reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(state.failures.items()))
-            raise StageFailure(f"kernel {state.kernel.name}: no valid schedule in {state.quota} trials: {reasons}")
-    wanted = any(state.remaining for state in run.states)
-    if wanted and not any(state.trials + state.reused for state in run.states):
+    """Fail loudly where tuning found nothing at all; a kernel that only had a few trials keeps its untuned schedule."""
+    tried = [state for state in run.states if state.trials + state.reused]
+    for state in tried:
+        if state.best is not None or state.remaining:
+            continue
+        reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(state.failures.items()))
+        failed = f"kernel {state.kernel.name}: no valid schedule in {state.trials + state.reused} trials: {reasons}"
+        if state.trials + state.reused >= BATCH or all(other.best is None for other in tried):
+            raise StageFailure(failed)
+        run.progress.note(f"{failed}; it keeps its untuned schedule")
+    if not tried and any(state.remaining for state in run.states):
         raise StageFailure(
             f"tuning for {run.target.name}: {run.budget.seconds:g} s ended before the first trial; raise tune.seconds"
         )

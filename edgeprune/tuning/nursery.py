@@ -15,7 +15,8 @@ from pathlib import Path
 
 from edgeprune.errors import StageFailure
 
-_START_SECONDS = 120.0
+# Only a guard against a hang: a busy machine takes its time, and a process that fails is noticed at once.
+_START_SECONDS = 900.0
 _STOP_SECONDS = 5.0
 
 
