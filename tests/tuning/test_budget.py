@@ -1,6 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from edgeprune.errors import StageFailure
+from edgeprune.progress import SilentProgress
+from edgeprune.recipe import Tune
+from edgeprune.target import find_target
 from edgeprune.tuning.database import Trial
+from edgeprune.tuning.engine import _require_results, _Run
 from edgeprune.tuning.kernel_state import KernelState, next_kernel
 from edgeprune.tuning.kernels import Kernel
 from edgeprune.tuning.quota import divide
@@ -79,3 +88,36 @@ def test_the_untuned_schedule_is_used_where_it_is_faster() -> None:
     state.baseline = 1e-6
     assert state.used == 1e-6
     assert state.result().used_us == 1.0
+
+
+def run_of(states: list[KernelState], listener: SilentProgress | None = None) -> _Run:
+    return _Run(
+        states, find_target("host"), Tune(seconds=7), None, Path(), 0, listener or SilentProgress(), 0.0,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def test_a_batch_of_failures_and_nothing_else_fails_the_run() -> None:
+    failed = KernelState(KERNELS[0], 8, [trial(None, "wrong result")] * 7 + [trial(None, "run crashed")])
+    valid = KernelState(KERNELS[1], 1, [trial(1e-6)])
+    with pytest.raises(StageFailure, match="large: no valid schedule in 8 trials: 1 x run crashed, 7 x wrong result"):
+        _require_results(run_of([failed, valid]))
+    _require_results(run_of([valid]))
+
+
+def test_few_failures_leave_a_kernel_untuned_unless_nothing_else_worked() -> None:
+    class Listener(SilentProgress):
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    notes: list[str] = []
+    failed, valid = KernelState(KERNELS[0], 1, [trial(None, "build error")]), KernelState(KERNELS[1], 1, [trial(1e-6)])
+    _require_results(run_of([failed, valid], Listener()))
+    assert notes == ["kernel large: no valid schedule in 1 trials: 1 x build error; it keeps its untuned schedule"]
+    with pytest.raises(StageFailure, match="no valid schedule in 1 trials"):
+        _require_results(run_of([failed]))
+
+
+def test_time_that_ends_before_the_first_trial_is_an_error() -> None:
+    with pytest.raises(StageFailure, match=r"tuning for host: 7 s ended before the first trial; raise tune\.seconds"):
+        _require_results(run_of([KernelState(KERNELS[0], 8, [])]))
+    _require_results(run_of([KernelState(KERNELS[0], 8, []), KernelState(KERNELS[1], 8, [trial(1e-6)])]))
