@@ -213,3 +213,16 @@ class RolledChannels(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = torch.roll(self.b(F.relu(self.a(x))), 3, dims=1)
         return self.fc(F.relu(self.c(x)).mean((2, 3)))
+
+
+class Compared(nn.Module):
+    """Two views of the same channels in a bilinear layer and in a cosine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.pair, self.fc = nn.Conv2d(3, 8, 3), nn.Bilinear(8, 8, 6), nn.Linear(6, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.stem(x))
+        one, other = x.mean((2, 3)), x.amax((2, 3))
+        return self.fc(F.relu(self.pair(one, other))) * F.cosine_similarity(one, other)[:, None]

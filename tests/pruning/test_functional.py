@@ -30,6 +30,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], dict[str, int]]
     "choices": (zoo.Choices, IMAGE, {"stem": 12, "left": 6, "right": 6, "fc": 5}),
     "mixer": (zoo.Mixer, IMAGE, {"embed": 16, "across": 6, "back": 4, "wide": 10, "narrow": 16, "fc": 5}),
     "sequences": (zoo.Sequences, (2, 3, 9), {"first": 16, "second": 8, "wide": 6, "fc": 4}),
+    "compared": (zoo.Compared, IMAGE, {"stem": 4, "pair": 3, "fc": 5}),
     "rolled-channels": (zoo.RolledChannels, IMAGE, {"a": 6, "b": 12, "c": 6, "fc": 5}),
 }
 REASONS = {

@@ -39,6 +39,28 @@ def linear(walk: Walk, node: fx.Node) -> Layout:
     return Layout(shape_of(node), (*data.axes[:last], outputs), (*zero, True))
 
 
+@TABLE.rule("bilinear")
+def bilinear(walk: Walk, node: fx.Node) -> Layout:
+    """``y_o = x^T W_o z + b_o``: the last axes of both meet the weight's second and third."""
+    bound = arguments(node)
+    weight, last = walk.layout(bound["weight"]), len(shape_of(node)) - 1
+    lead: list[Axis] = [None] * last
+    for axis, name in ((1, "input1"), (2, "input2")):
+        data = walk.layout(bound[name])
+        walk.unify([data.axes[last], weight.axes[axis]], _READS)
+        walk.role(bound["weight"], axis, "consumer")
+        walk.mix(node, (bound[name], last), (bound["weight"], axis))
+        walk.pin_axes(data, range(last), "read by a bilinear layer")
+    walk.role(bound["weight"], 0, "producer")
+    outputs = weight.axes[0]
+    if bound["bias"] is not None:
+        walk.role(bound["bias"], 0, "carrier")
+        outputs = walk.unify([outputs, walk.layout(bound["bias"]).axes[0]], "its bias must stay")
+    fixed = [size for labels, size in zip(weight.axes, weight.shape, strict=True) if labels is None]
+    walk.cost(node, elements(shape_of(node)[:last]) * elements(fixed), *weight.axes)
+    return Layout(shape_of(node), (*lead, outputs), (*(False,) * last, True))
+
+
 def _cost(
     walk: Walk,
     node: fx.Node,

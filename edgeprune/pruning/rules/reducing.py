@@ -63,6 +63,29 @@ def _over(walk: Walk, node: fx.Node, data: Layout, axis: int, neutral: bool, alo
         walk.fill(node, [("self", axis)], None)
 
 
+@TABLE.rule("cosine_similarity")
+def cosine(walk: Walk, node: fx.Node) -> Layout:
+    """A product and two lengths, to all of which zeros add nothing."""
+    bound = arguments(node)
+    data = [walk.layout(bound[name]) for name in ("x1", "x2")]
+    if data[0].shape != data[1].shape:
+        for layout in data:
+            walk.pin_axes(layout, range(len(layout.shape)), "compared with another shape")
+        return Layout.fixed(shape_of(node))
+    over = as_axis(int(bound["dim"]), len(data[0].shape))
+    axes = [
+        walk.unify([one, other], "compared with what must stay")
+        for one, other in zip(data[0].axes, data[1].axes, strict=True)
+    ]
+    for name, layout in zip(("x1", "x2"), data, strict=True):
+        if layout.zero[over]:
+            walk.mix(node, (bound[name], over))
+        else:
+            walk.labels.pin(layout.axes[over], "compared over channels that are not zero when masked")
+    left = tuple(labels for axis, labels in enumerate(axes) if axis != over)
+    return Layout(shape_of(node), left, (False,) * len(left))
+
+
 @TABLE.rule("var_mean", "std_mean")
 def moments(walk: Walk, node: fx.Node) -> Result:
     """Two results of the same axes."""
