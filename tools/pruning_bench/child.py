@@ -75,8 +75,10 @@ def _child(work: Work, folder: Path, path: Path, limits: Limits) -> None:
 def _reason(code: int | None, folder: Path, limits: Limits) -> str | None:
     if code == 0:
         return None
-    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+    if code == -signal.SIGXCPU:
         return f"time-out: {limits.processor_seconds} s of processor time"
+    if code == -signal.SIGKILL:
+        return "killed from outside, for memory perhaps"
     said = folder / "error.txt"
     lines = said.read_text(encoding="utf-8").strip().splitlines() if said.exists() else [""]
     return f"ended with {code}: {lines[-1][:300]}"
