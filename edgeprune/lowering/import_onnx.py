@@ -20,6 +20,7 @@ from edgeprune.lowering.fold_batch_norm import fold_batch_norms
 from edgeprune.lowering.importer import OnnxImporter
 from edgeprune.lowering.model import ImportedModel, TensorSpec
 from edgeprune.lowering.origins import name_variables
+from edgeprune.lowering.own_operators import OWN_OPERATORS
 
 _STANDARD_DOMAINS = ("", "ai.onnx")
 
@@ -70,7 +71,7 @@ def _infer_shapes(path: Path, proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _reject_unsupported(path: Path, graph: onnx.GraphProto) -> None:
-    known = _get_convert_map()
+    known = {*_get_convert_map(), *OWN_OPERATORS}
     for node in graph.node:
         if node.domain not in _STANDARD_DOMAINS or node.op_type not in known:
             operator = f"{node.domain}.{node.op_type}" if node.domain else node.op_type

@@ -1,4 +1,4 @@
-"""TVM's ONNX importer, with own conversions where its own would cost time on the board."""
+"""TVM's ONNX importer, with own conversions where it has none or its own would cost time on the board."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import onnx
 import tvm
 from tvm import relax
 from tvm.relax.frontend.onnx.onnx_frontend import ONNXGraphImporter
+
+from edgeprune.lowering.own_operators import OWN_OPERATORS
 
 _BOUNDS_AS_INPUTS_OPSET = 11
 
@@ -30,11 +33,16 @@ class OnnxImporter(ONNXGraphImporter):  # type: ignore[misc]
         values: dict[str, relax.Expr | None] = self._nodes
         return values
 
+    def _check_for_unsupported_ops(self, graph: onnx.GraphProto) -> None:
+        """Leave it to `import_onnx`, which names the node and knows of own operators."""
+
     def _convert_operator(
         self, op_name: str, inputs: Sequence[relax.Expr | None], attrs: dict[str, Any], opset: int
     ) -> relax.Expr:
         own = None
-        if op_name == "Clip":
+        if op_name in OWN_OPERATORS:
+            own = OWN_OPERATORS[op_name](inputs, attrs)
+        elif op_name == "Clip":
             own = _clip(inputs, attrs, opset)
         elif op_name in _PAIRWISE and len(inputs) > 1 and not all(_is_constant(value) for value in inputs):
             own = functools.reduce(_PAIRWISE[op_name], inputs)

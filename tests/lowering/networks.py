@@ -261,6 +261,16 @@ def _arithmetic(graph: Graph) -> list[str]:
     return [graph.node("Where", large, most, graph.node("Log", rest)), graph.node("Flatten", most)]
 
 
+def _own_operators(graph: Graph) -> list[str]:
+    data = conv(graph, graph.input(1, 3, 6, 6), 3, 8)
+    data = conv(graph, graph.node("Celu", data, alpha=0.7), 8, 8, 1)
+    data = conv(graph, graph.node("Celu", data), 8, 8, 1)
+    data = conv(graph, graph.node("Swish", data, alpha=1.3), 8, 8, 1)
+    data = conv(graph, graph.node("LpNormalization", data, axis=1), 8, 8, 1)
+    flat = graph.node("Celu", graph.node("Flatten", data))
+    return [graph.node("LpNormalization", data, p=1), graph.node("LpNormalization", flat, p=2, axis=-1)]
+
+
 def _bounds(graph: Graph, low: float, high: float) -> tuple[str, str]:
     return graph.constant(np.float32(low)), graph.constant(np.float32(high))
 
@@ -286,9 +296,10 @@ _FAMILIES: dict[str, Callable[[Graph], list[str]]] = {
     "more norms": _more_norms,
     "indexing": _indexing,
     "arithmetic": _arithmetic,
+    "own operators": _own_operators,
 }
 # Where the default lacks an operator.
-_OPSETS = {"more activations": 20, "more norms": 18, "indexing": 18, "arithmetic": 18}
+_OPSETS = {"more activations": 20, "more norms": 18, "indexing": 18, "arithmetic": 18, "own operators": 24}
 FAMILIES = tuple(_FAMILIES)
 
 
