@@ -185,6 +185,7 @@ def test_a_watched_command_s_records_memory_and_end_are_seen(tmp_path: Path) -> 
     seen = watch([sys.executable, "-c", script, str(database)], {}, database, tmp_path / "log")
     assert (seen.code, len(seen.arrivals), seen.last_words) == (3, 2, "last words")
     assert seen.seconds >= seen.arrivals[0] > 0
+    assert seen.processor_seconds > 0
 
 
 def test_a_convolution_keeps_the_image_s_size(tmp_path: Path) -> None:

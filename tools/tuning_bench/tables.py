@@ -108,6 +108,7 @@ _SEEN = {
     "first_record_seconds": "seconds before the first record",
     "records_per_second_after_first": "candidates a second, after the first",
     "records_per_second_in_all": "candidates a second, from the start",
+    "processor_seconds": "processor seconds, start-up and all",
     "memory_gib": "GiB of memory, all processes",
 }
 

@@ -64,6 +64,7 @@ def figures_of(watched: Watched) -> dict[str, Any]:
         "records_per_second_after_first": watched.rate,
         "records_per_second_in_all": watched.rate_in_all,
         "memory_gib": round(watched.memory, 2),
+        "processor_seconds": round(watched.processor_seconds, 1),
     }
 
 

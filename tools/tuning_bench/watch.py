@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -19,13 +20,14 @@ class Watched:
     """What was seen of one command: times in seconds since its start, memory in GiB.
 
     ``arrivals`` has the time every record was first seen at, ``memory`` the largest sum over all its processes of what
-    is resident in each (what two of them share counts twice).
+    is resident in each (what two of them share counts twice), ``processor_seconds`` what it and its processes used.
     """
 
     seconds: float
     code: int
     arrivals: tuple[float, ...]
     memory: float
+    processor_seconds: float
     last_words: str
 
     @property
@@ -55,7 +57,7 @@ def watch(
     command: Sequence[str], environment: Mapping[str, str], database: Path, log: Path, limit_s: float = 1200
 ) -> Watched:
     """Run ``command`` to its end, or for ``limit_s``, and look for records anywhere under ``database``."""
-    began = time.monotonic()
+    began, used = time.monotonic(), _children_seconds()
     arrivals: list[float] = []
     memory = 0.0
     with log.open("wb") as output:
@@ -69,7 +71,20 @@ def watch(
             _end(process)
     arrivals += [time.monotonic() - began] * (_records(database) - len(arrivals))
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return Watched(time.monotonic() - began, process.returncode, tuple(arrivals), memory, (lines or [""])[-1][:300])
+    return Watched(
+        seconds=time.monotonic() - began,
+        code=process.returncode,
+        arrivals=tuple(arrivals),
+        memory=memory,
+        processor_seconds=_children_seconds() - used,
+        last_words=(lines or [""])[-1][:300],
+    )
+
+
+def _children_seconds() -> float:
+    """Processor time of all children of this process that have ended, and of theirs."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _records(database: Path) -> int:
