@@ -68,6 +68,8 @@ def tune(
         progress.note(f"{records.directory}: dropped {records.dropped_bytes} bytes of a record that was never finished")
     states = _states(lowered, target, budget, records)
     note = _why_nothing_to_do(target, budget, states)
+    if note and any(state.remaining and state.best is not None for state in states):
+        note += "; what the database holds is used"
     if note:
         progress.note(note)
     else:

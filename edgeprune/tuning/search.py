@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tvm
-from tvm.s_tir import Schedule
+from tvm.s_tir import Schedule, ScheduleError
 from tvm.s_tir import meta_schedule as ms
 from tvm.s_tir.meta_schedule.utils import shash2hex
 
@@ -121,7 +121,10 @@ class KernelSearch:
 
     def _remember(self, trial: Trial) -> None:
         """Take in a trial of an earlier run; one of a space that has changed since makes a design of its own."""
-        trace = ms.database.TuningRecord.from_json(trial.record, self._workload).trace
+        try:
+            trace = ms.database.TuningRecord.from_json(trial.record, self._workload).trace
+        except (ScheduleError, tvm.error.InternalError, ValueError):
+            return  # it cannot be replayed, so that there is nothing to learn from it
         design = Design(trace)
         texts = [known.text for known in self._designs]
         if design.text not in texts:
