@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,7 +126,8 @@ def _fetch(distribution: _Distribution, place: Path) -> None:
             _unpack_debian(distribution, Path(scratch) / "apt", made / "root")
         except StageFailure as failure:
             raise Refused(f"no Python for ARM: {failure}") from failure
-        _unpack_wheels(distribution, Path(scratch) / "wheels", made / "packages")
+        wheels = tuple(distribution.wheels.values())
+        unpack_wheels(distribution.manylinux, wheels, Path(scratch) / "wheels", made / "packages")
         made.rename(place)
 
 
@@ -142,12 +144,16 @@ def _unpack_debian(distribution: _Distribution, private: Path, root: Path) -> No
     (root / "proc" / "cpuinfo").write_text(distribution.cpuinfo)
 
 
-def _unpack_wheels(distribution: _Distribution, downloads: Path, packages: Path) -> None:
-    name = distribution.manylinux
-    platforms = [f"manylinux2014_{name}", *(f"manylinux_2_{minor}_{name}" for minor in _GLIBC)]
+def unpack_wheels(machine: str, requirements: Sequence[str], downloads: Path, packages: Path) -> None:
+    """Unpack the wheels of ``requirements`` alone for Linux on ``machine`` into the new directory ``packages``.
+
+    Raises:
+        Refused: pip finds one of them not.
+    """
+    platforms = [f"manylinux2014_{machine}", *(f"manylinux_2_{minor}_{machine}" for minor in _GLIBC)]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command += [f"--platform={platform}" for platform in platforms]
-    command += ["--python-version=3.11", "--implementation=cp", f"--dest={downloads}", *distribution.wheels.values()]
+    command += ["--python-version=3.11", "--implementation=cp", f"--dest={downloads}", *requirements]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Refused(f"no wheels for ARM: {(done.stderr.strip().splitlines() or ['pip failed'])[-1]}")
