@@ -94,11 +94,12 @@ def winograd(data: te.Tensor, weights: te.Tensor, shape: Shape, size: int, lanes
         attrs=_stage(INPUT),
     )
     channel = te.reduce_axis((0, shape.inputs), "ci")
+    among = _same if shape.inputs == channels else _hidden
     macs = batch * shape.result[0] * shape.result[1] * 9 * shape.inputs * shape.outputs
     products = te.compute(
         (edge, edge, batch, down, across, blocks * width),
         lambda a, b, n, i, j, o: te.sum(
-            tiles[n, i, j, a, b, channel] * weights[o // width, a, b, channel, o % width], axis=channel
+            tiles[n, i, j, a, b, among(channel.var)] * weights[o // width, a, b, channel, o % width], axis=channel
         ),
         name="winograd_product",
         attrs={**_stage(PRODUCT), MACS: macs},
@@ -119,12 +120,26 @@ def winograd(data: te.Tensor, weights: te.Tensor, shape: Shape, size: int, lanes
 
 def untiled(tiles: te.Tensor, shape: Shape, size: int) -> te.Tensor:
     """Return what `winograd` gave as an image of the real output channels."""
+    among = _same if shape.outputs == int(tiles.shape[-1]) else _hidden
     return te.compute(
         (tiles.shape[0], *shape.result, shape.outputs),
-        lambda n, h, w, c: tiles[n, h // size, w // size, h % size, w % size, c],
+        lambda n, h, w, c: tiles[n, h // size, w // size, h % size, w % size, among(c)],
         name="real_channels",
         tag="injective",
     )
+
+
+def _same(channel: tvm.ir.Expr) -> tvm.ir.Expr:
+    return channel
+
+
+def _hidden(channel: tvm.ir.Expr) -> tvm.ir.Expr:
+    """Return ``channel`` by an operation whose range TVM does not know.
+
+    Where a stage has more channels than the next one reads, TVM would leave the others out of its loops, and so break
+    the last vector of each pixel into single numbers.
+    """
+    return tirx.bitwise_or(channel, tirx.const(0, channel.ty.dtype))
 
 
 def _stage(name: str) -> dict[str, str]:

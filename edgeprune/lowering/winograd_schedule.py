@@ -110,10 +110,16 @@ def apply_winograd_tile(schedule: Schedule, final: SBlockRV, tile: WinogradTile,
     rows = sizes.factors(schedule, schedule.get_loops(stages[PRODUCT])[3], tile.rows)[-1]
     strips, row, line = schedule.split(height, [None, rows, size])
     columns, pixel = schedule.split(width, [None, size])
-    blocks, vectors, lanes = schedule.split(channels, [None, block // tile.lanes, tile.lanes])
-    schedule.reorder(batch, strips, blocks, row, columns, vectors, line, pixel, lanes)
-    _transform_back(schedule, stages, vectors)
-    _unrolled(schedule, [line, pixel], lanes)
+    if int(schedule.get(channels).extent) % block == 0:
+        blocks, vectors, lanes = schedule.split(channels, [None, block // tile.lanes, tile.lanes])
+        schedule.reorder(batch, strips, blocks, row, columns, vectors, line, pixel, lanes)
+        _transform_back(schedule, stages, vectors)
+        _unrolled(schedule, [line, pixel], lanes)
+    else:
+        # All channels of a tile are transformed back, the zero ones too; the compiler vectorises the copy of real ones.
+        blocks = strips
+        schedule.reorder(batch, strips, row, columns, line, pixel, channels)
+        _transform_whole_tiles_back(schedule, stages, columns, tile.lanes)
     _multiply(schedule, stages[PRODUCT], blocks, tile, sizes)
     _transform_input(schedule, stages, strips, tile.lanes)
 
@@ -123,6 +129,17 @@ def _transform_back(schedule: Schedule, stages: dict[str, SBlockRV], at: LoopRV)
         schedule.compute_at(stages[name], at, preserve_unit_loops=True)
         *_, down, across, lanes = schedule.get_loops(stages[name])
         _unrolled(schedule, [down, across], lanes)
+
+
+def _transform_whole_tiles_back(schedule: Schedule, stages: dict[str, SBlockRV], at: LoopRV, width: int) -> None:
+    schedule.compute_at(stages[OUTPUT], at, preserve_unit_loops=True)
+    *_, down, across, channels = schedule.get_loops(stages[OUTPUT])
+    vectors, lanes = schedule.split(channels, [None, width])
+    schedule.reorder(vectors, down, across, lanes)
+    schedule.compute_at(stages[COLUMNS], vectors, preserve_unit_loops=True)
+    *_, inner_down, inner_across, inner_lanes = schedule.get_loops(stages[COLUMNS])
+    _unrolled(schedule, [inner_down, inner_across], inner_lanes)
+    _unrolled(schedule, [down, across], lanes)
 
 
 def _multiply(schedule: Schedule, block: SBlockRV, at: LoopRV, tile: WinogradTile, sizes: Sizes) -> None:

@@ -26,8 +26,8 @@ NEON = VectorUnit(lanes=(4,), sums=20, registers=32)
     ("image", "inputs", "outputs", "pads"),
     [
         ((8, 8), 16, 16, [1, 1, 1, 1]),
-        ((13, 9), 13, 21, [1, 1, 1, 1]),  # tiles and channels beyond the real ones
-        ((7, 14), 8, 50, [0, 0, 0, 0]),
+        ((21, 17), 13, 21, [1, 1, 1, 1]),  # tiles and channels beyond the real ones
+        ((15, 14), 8, 50, [0, 0, 0, 0]),
         ((12, 10), 24, 12, [2, 0, 1, 2]),
     ],
 )
