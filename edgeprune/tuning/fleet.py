@@ -43,19 +43,17 @@ class Fleet:
         directory: Path,
         target: tvm.target.Target,
         host: LocalRunner,
+        first: Board,
         open_board: Callable[[], Board],
         places: int,
         *,
         calibrate: bool,
         notify: Callable[[str], None] = lambda message: None,
     ) -> None:
-        """Open the first board, and let ``places - 1`` further ones be opened meanwhile.
+        """Use the ``first`` board, and let ``places - 1`` further ones be opened meanwhile.
 
         ``directory`` holds references; ``host`` runs them, and is closed with the fleet. ``calibrate`` has every board
         run the first kernel as it is untuned, and what differs is told by ``notify``.
-
-        Raises:
-            UserError, BoardLost, StageFailure: the first board cannot be had.
         """
         self._directory = directory
         self._target = _json_de_tvm(target.export())
@@ -70,10 +68,10 @@ class Fleet:
 
         def tell() -> None:
             # A board that is still being opened when the fleet is gone has nobody to tell.
-            with contextlib.suppress(BrokenPipeError):
+            with contextlib.suppress(OSError):
                 writable.send_bytes(b"settled")
 
-        self._places = [Place(open_board, tell, open_board())]
+        self._places = [Place(open_board, tell, first)]
         self._places += [Place(open_board, tell) for _ in range(places - 1)]
 
     def build_job(self, module: tvm.IRModule, number: int, product: Path) -> Job:

@@ -17,7 +17,6 @@ from edgeprune.errors import StageFailure
 
 # Only a guard against a hang: a busy machine takes its time, and a process that fails is noticed at once.
 _START_SECONDS = 900.0
-_STOP_SECONDS = 5.0
 
 
 class Child:
@@ -83,13 +82,10 @@ class Nursery:
         return Child(int(answer), ours)
 
     def close(self) -> None:
-        """End it and every worker."""
+        """End it and every worker at once."""
         self._socket.close()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()
 
     def _last_words(self) -> str:
         return last_words(self._log) or f"exit status {self._process.poll()}"

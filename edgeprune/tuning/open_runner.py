@@ -55,11 +55,18 @@ def open_runner(
         directory = Path(tempfile.mkdtemp(prefix="board-", dir=scratch))
         return Board(transport, toolchain, directory, core)
 
-    host = LocalRunner(nursery, scratch, cores.runner, native_target(), seed)
+    # Before anything that takes time: a board that cannot be reached is said at once.
+    first = open_board()
+    try:
+        host = LocalRunner(nursery, scratch, cores.runner, native_target(), seed)
+    except BaseException:
+        first.close()
+        raise
     return Fleet(
         scratch,
         tvm_target(target),
         host,
+        first,
         open_board,
         places,
         calibrate=places > 1 and not target.emulated,

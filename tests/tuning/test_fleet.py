@@ -98,7 +98,7 @@ class Boards:
 
         host = LocalRunner(self._nursery, self._directory, cores.runner, native_target(), 3)
         fleet = Fleet(
-            self._directory, tvm_target(self._target), host, open_board, places,
+            self._directory, tvm_target(self._target), host, open_board(), open_board, places,
             calibrate=places > 1, notify=self.notes.append,
         )  # fmt: skip
         pipeline = Pipeline(self._nursery, self._directory, cores, fleet, self.notes.append)
