@@ -133,6 +133,12 @@ def test_cycles_are_held_against_the_best_of_mnn_and_ncnn() -> None:
     assert (nobody.met, nobody.reason) == (None, "mnn: no wheel")
 
 
+def test_a_kernel_that_computes_something_else_misses_its_share() -> None:
+    found = emulated.share_verdict("cortex-a7", {"kernel": "1x1", "share": None, "reason": "outputs differ"})
+    assert (found.met, found.reason) == (False, "outputs differ")
+    assert emulated.share_verdict("cortex-a7", {"kernel": "1x1", "share": 0.5}).met is True
+
+
 def test_a_channel_count_is_held_against_the_next_multiple() -> None:
     times = {8: [1.0, 1.0], 9: [3.0, 3.0], 15: [1.9, 1.9], 16: [2.0, 2.0], 17: [9.0, 9.0]}
     found = channel_sweep.against_multiples(times, 8)

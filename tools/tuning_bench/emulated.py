@@ -14,7 +14,7 @@ from peers.emulated import BOARDS, EmulatedRow, count_engines
 from peers.engine import read_signature
 
 from tuning_bench.convolutions import Convolution
-from tuning_bench.goals import FMLA_SHARE, Verdict, at_least, at_most, not_measured
+from tuning_bench.goals import FMLA_SHARE, Verdict, at_least, at_most, never, not_measured
 from tuning_bench.host import OURS, TUNED, UNTUNED
 from tuning_bench.networks import Network, network
 from tuning_bench.part import Part
@@ -109,8 +109,15 @@ def _kernels(part: Part, core: str) -> None:
         return
     budget = Budget(trials, part.budget.seconds)
     shares = [_kernel(part, core, convolution, budget) for convolution in KERNELS]
-    verdicts = [at_least(f"fmla share, {share['kernel']} on {core}", FMLA_SHARE, share["share"]) for share in shares]
-    part.put(name, code, settings, {"core": core, "kernels": shares}, verdicts)
+    part.put(name, code, settings, {"core": core, "kernels": shares}, [share_verdict(core, share) for share in shares])
+
+
+def share_verdict(core: str, share: Mapping[str, Any]) -> Verdict:
+    """Return whether multiply-accumulates are enough of a kernel's instructions; one that does not run misses that."""
+    goal = f"fmla share, {share['kernel']} on {core}"
+    if share["share"] is None:
+        return never(goal, ">=", FMLA_SHARE, share["reason"])
+    return at_least(goal, FMLA_SHARE, share["share"])
 
 
 def _kernel(part: Part, core: str, convolution: Convolution, budget: Budget) -> dict[str, Any]:

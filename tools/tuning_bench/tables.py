@@ -10,8 +10,10 @@ from tuning_bench.results import Row
 
 def host_table(rows: Sequence[Row]) -> list[str]:
     """Return microseconds per engine, a line per network and number of threads."""
+    if not rows:
+        return []
     engines = _names(rows)
-    lines = _head(["network", "threads", *engines, "shortest, tuned over others", "tuning"]) if rows else []
+    lines = _head(["network", "threads", *engines, "shortest, tuned over others", "tuning"])
     for row in rows:
         found = {entrant["engine"]: entrant for entrant in row.figures["entrants"]}
         cells = [_time(found.get(engine)) for engine in engines]
