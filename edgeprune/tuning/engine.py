@@ -67,9 +67,11 @@ def tune(
     if records.dropped_bytes:
         progress.note(f"{records.directory}: dropped {records.dropped_bytes} bytes of a record that was never finished")
     states = _states(lowered, target, budget, records)
-    note = _why_nothing_to_do(target, budget, states)
-    if note and any(state.remaining and state.best is not None for state in states):
+    note = _why_not(target, budget)
+    if note and any(state.best is not None for state in states):
         note += "; what the database holds is used"
+    if not note and not any(state.remaining or state.stale for state in states):
+        note = f"nothing left to tune for {target.name}: the database holds the trials already"
     if note:
         progress.note(note)
     else:
@@ -114,7 +116,7 @@ def _states(lowered: Lowered, target: Target, budget: Tune, records: Database) -
     return states
 
 
-def _why_nothing_to_do(target: Target, budget: Tune, states: list[KernelState]) -> str:
+def _why_not(target: Target, budget: Tune) -> str:
     if budget.trials == 0:
         return f"not tuned for {target.name}: the budget is 0 trials"
     if target.emulated and not budget.emulated:
@@ -125,8 +127,6 @@ def _why_nothing_to_do(target: Target, budget: Tune, states: list[KernelState]) 
     core = board_core(target)
     if target.emulated and isinstance(core, Unavailable):
         return f"not tuned for {target.name}: {core.reason}; {core.mend}"
-    if not any(state.remaining or state.stale for state in states):
-        return f"nothing left to tune for {target.name}: the database holds the trials already"
     return ""
 
 
