@@ -30,6 +30,8 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TVM_NUM_THREADS")
 # An ELF file of 64 bits for AArch64, executable or position independent (Linux, Documentation/admin-guide/binfmt-misc).
 _MAGIC = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00"
 _MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
+# An interrupt ends the server, and with the first process of its namespace everything in that; so does SIGKILL.
+_NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child")
 _REGISTER = """\
 mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && printf %s "$1" > /proc/sys/fs/binfmt_misc/register || exit 1
 shift
@@ -52,15 +54,12 @@ def main() -> None:
         python, packages = fetch_arm_python("aarch64"), _fetch_tvm()
     except Refused as refusal:
         sys.exit(str(refusal))
-    with tempfile.TemporaryDirectory(prefix="edgeprune-") as scratch:
-        interpreter = _write_interpreter(Path(scratch), qemu, given.cpu, python)
-        server = [str(python.interpreter), "-m", "tvm.exec.rpc_server", "--host", "127.0.0.1"]
-        server += ["--port", str(given.port), "--port-end", str(given.port + 1), *own]
-        namespace = ["unshare", "--user", "--mount", "--map-root-user", "sh", "-c", _REGISTER, "sh"]
-        entry = f":edgeprune-aarch64:M::{_MAGIC}:{_MASK}:{interpreter}:"
-        environment = os.environ | dict.fromkeys(_THREADS, "1") | {"PYTHONPATH": str(packages)}
-        environment["PYTHONDONTWRITEBYTECODE"] = "1"
-        sys.exit(os.spawnvpe(os.P_WAIT, namespace[0], [*namespace, entry, *server], environment))
+    server = [str(python.interpreter), "-m", "tvm.exec.rpc_server", "--host", "127.0.0.1"]
+    server += ["--port", str(given.port), "--port-end", str(given.port + 1), *own]
+    entry = f":edgeprune-aarch64:M::{_MAGIC}:{_MASK}:{_write_interpreter(qemu, given.cpu, python)}:"
+    environment = os.environ | dict.fromkeys(_THREADS, "1") | {"PYTHONPATH": str(packages)}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    os.execvpe(_NAMESPACE[0], [*_NAMESPACE, "sh", "-c", _REGISTER, "sh", entry, *server], environment)
 
 
 def _fetch_tvm() -> Path:
@@ -75,13 +74,15 @@ def _fetch_tvm() -> Path:
     return place
 
 
-def _write_interpreter(directory: Path, qemu: Qemu, cpu: str, python: ArmPython) -> Path:
+def _write_interpreter(qemu: Qemu, cpu: str, python: ArmPython) -> Path:
     """Write what Linux starts in place of a program for ARM; the program must not see QEMU's own libraries."""
     libraries = " ".join(f"{name}='{value}'" for name, value in qemu.environment().items())
     command = f"'{qemu.path}' -cpu {cpu} -L '{python.root}' -U LD_LIBRARY_PATH"
-    path = directory / "interpreter"
-    path.write_text(f'#!/bin/sh\nexec env {libraries} {command} "$@"\n')
-    path.chmod(0o755)
+    path = cache_directory("arm-python") / f"interpreter-{cpu}"
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_text(f'#!/bin/sh\nexec env {libraries} {command} "$@"\n')
+    partial.chmod(0o755)
+    partial.replace(path)
     return path
 
 
