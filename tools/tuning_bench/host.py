@@ -73,9 +73,13 @@ def _entrants(
     part: Part, path: Path, tuned: Tuned | None, threads: int, cores: Sequence[int]
 ) -> tuple[list[Entrant], list[dict[str, Any]]]:
     entrants = [Entrant(UNTUNED, "edgeprune", part.workshop.artifact(path, TARGET, threads))]
-    if tuned is not None:
-        entrants.append(Entrant(TUNED, "edgeprune", part.workshop.artifact(path, TARGET, threads, tuned)))
     refused = []
+    if tuned is not None:
+        try:
+            entrants.append(Entrant(TUNED, "edgeprune", part.workshop.artifact(path, TARGET, threads, tuned)))
+        except Refused as refusal:
+            part.say(f"{path.name}: {TUNED}: not run: {refusal}")
+            refused.append(Row(path.stem, TUNED, "not run", reason=str(refusal)).as_dict())
     for engine in part.engines:
         try:
             entrants.append(Entrant(engine, engine, part.workshop.converted(path, engine, threads, cores)))
