@@ -96,8 +96,9 @@ def throughput_table(rows: Sequence[Row]) -> list[str]:
         ours, stock = row.figures["ours"], row.figures["stock"]
         lines += [f"{row.name}, both searches on an empty database, watched from outside:", ""]
         lines += _head(["", "edgeprune", "MetaSchedule"])
+        ran = bool(stock["records"])
         for key, label in _SEEN.items():
-            lines.append(_line([label, _number(ours[key]), _number(stock[key])]))
+            lines.append(_line([label, _number(ours[key]), _number(stock[key]) if ran else "no record in its time"]))
         warm = row.figures["warm"]
         seconds = f"{warm['tune']['seconds']:.1f} s of `tune` and {warm['build_seconds']:.1f} s of `build`"
         lines += ["", f"The same again: {warm['tune']['records'] - ours['records']} trials, {seconds}."]
