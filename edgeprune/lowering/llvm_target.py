@@ -15,6 +15,10 @@ from edgeprune.target import Target
 # Vector extensions a virtual machine may hide although LLVM derives them from the CPU's model.
 _MASKABLE_X86 = ("avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512vnni")
 
+# LLVM 22's pass that merges ARM's stores into STM moves the base register and then counts from where it was: of a
+# [1, 6, 6, 64] tensor transposed to channels first, the last three pixels went elsewhere.
+_NO_MERGED_STORES = "-arm-load-store-opt:bool=false"
+
 
 def tvm_target(target: Target) -> tvm.target.Target:
     """Return the TVM target that generates code for ``target``'s CPU.
@@ -38,6 +42,8 @@ def tvm_target(target: Target) -> tvm.target.Target:
     if cpu.float_abi is not None:
         # The triple's "hf" alone leaves LLVM at soft-float calls.
         description["mfloat-abi"] = cpu.float_abi
+    if cpu.isa == "armv7":
+        description["cl-opt"] = [_NO_MERGED_STORES]
     return tvm.target.Target(description)
 
 
