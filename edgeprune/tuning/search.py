@@ -14,6 +14,7 @@ from tvm.s_tir import meta_schedule as ms
 from tvm.s_tir.meta_schedule.utils import shash2hex
 
 from edgeprune.lowering.register_tile import VectorUnit
+from edgeprune.tuning.block_names import named_as_in
 from edgeprune.tuning.database import FAILED_SECONDS, Trial
 from edgeprune.tuning.design import Design, Point, candidate_of
 from edgeprune.tuning.evolution import Evolution
@@ -121,8 +122,9 @@ class KernelSearch:
 
     def _remember(self, trial: Trial) -> None:
         """Take in a trial of an earlier run; one of a space that has changed since makes a design of its own."""
+        record = named_as_in(self._kernel.module, trial.record)
         try:
-            trace = ms.database.TuningRecord.from_json(trial.record, self._workload).trace
+            trace = ms.database.TuningRecord.from_json(record, self._workload).trace
         except (ScheduleError, tvm.error.InternalError, ValueError):
             return  # it cannot be replayed, so that there is nothing to learn from it
         design = Design(trace)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgeprune.lowering import Lowered, tvm_target
 from edgeprune.target import Target
+from edgeprune.tuning.block_names import named_as_in
 from edgeprune.tuning.database import RECORDS, WORKLOADS, Database
 from edgeprune.tuning.descriptor import describe
 from edgeprune.tuning.kernels import extract_kernels
@@ -27,7 +28,7 @@ def snapshot(database: Path, lowered: Lowered, target: Target, out: Path, *, bes
     descriptor = describe(target)
     source = Database(descriptor.directory(database), descriptor)
     descriptor.stamp(out)
-    workloads: list[list[str] | None] = []
+    workloads: list[list[str]] = []
     records: list[list[object]] = []
     compiled_for = tvm_target(target)
     kernels = {kernel.workload: kernel for kernel in extract_kernels(lowered, target)}
@@ -37,8 +38,8 @@ def snapshot(database: Path, lowered: Lowered, target: Target, out: Path, *, bes
         without = source.untuned_seconds(workload, key)
         if not trials or (without is not None and trials[0].seconds is not None and without < trials[0].seconds):
             continue
-        records += [[len(workloads), trial.record] for trial in trials]
-        workloads.append(source.workload_document(workload))
+        records += [[len(workloads), named_as_in(kernel.module, trial.record)] for trial in trials]
+        workloads.append(list(kernel.workload_document))
     _write_lines(out / WORKLOADS, workloads)
     _write_lines(out / RECORDS, records)
     return len(records)

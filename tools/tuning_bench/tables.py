@@ -98,7 +98,7 @@ def throughput_table(rows: Sequence[Row]) -> list[str]:
         lines += _head(["", "edgeprune", "MetaSchedule"])
         ran = bool(stock["records"])
         for key, label in _SEEN.items():
-            lines.append(_line([label, _number(ours[key]), _number(stock[key]) if ran else "no record in its time"]))
+            lines.append(_line([label, _number(ours[key]), _number(stock[key]) if ran else "not measured"]))
         warm = row.figures["warm"]
         seconds = f"{warm['tune']['seconds']:.1f} s of `tune` and {warm['build_seconds']:.1f} s of `build`"
         lines += ["", f"The same again: {warm['tune']['records'] - ours['records']} trials, {seconds}."]
