@@ -13,7 +13,6 @@ from edgeprune.onnx_pruning.fill import put_back
 from edgeprune.onnx_pruning.graph import Graph, make_graph, to_model
 from edgeprune.onnx_pruning.labels import Indices
 from edgeprune.onnx_pruning.rules.movement import slice_bounds
-from edgeprune.onnx_pruning.rules.space import pads_of
 from edgeprune.onnx_pruning.runtime import Array
 from edgeprune.onnx_pruning.tracer import Traced, attribute
 
@@ -156,13 +155,13 @@ def _set_attribute(node: onnx.NodeProto, name: str, value: int | list[int]) -> N
 
 
 def _group(work: Removal, node: onnx.NodeProto) -> None:
-    """Correct the number of groups: those of which some input channel stays."""
-    groups = attribute(node, "group", 1)
-    if groups == 1:
+    """Correct the number of groups: channels that stay over channels per group that stay."""
+    if attribute(node, "group", 1) == 1:
         return
-    labels = work.traced.axes[node.input[0]][1]
-    inside = len(labels) // groups
-    _set_attribute(node, "group", len({place // inside for place in work.findings.kept(labels).tolist()}))
+    channels, inside = work.shape(node.input[0])[1], work.shape(node.input[1])[1]
+    if node.op_type == "ConvTranspose":  # its weight does not count within groups, and only whole groups go
+        inside = work.traced.graph.shapes[node.input[0]][1] // attribute(node, "group", 1)
+    _set_attribute(node, "group", channels // inside)
 
 
 def _shape_setting(work: Removal, node: onnx.NodeProto) -> None:
@@ -211,22 +210,6 @@ def _slice(work: Removal, node: onnx.NodeProto) -> None:
         work.replace_input(node, place + 1, np.asarray(values, dtype=np.int64), name)
 
 
-def _pad(work: Removal, node: onnx.NodeProto) -> None:
-    """Correct how much a Pad puts before and behind every axis."""
-    if not work.shrinks(node.output[0]):
-        return
-    before, after = work.traced.axes[node.input[0]], work.traced.axes[node.output[0]]
-    old = pads_of(node, work.traced.graph.constants)
-    assert old is not None and len(old) == 2 * len(after)
-    ends = [labels[:amount] for labels, amount in zip(after, old, strict=False)]
-    ends += [labels[first + len(data) :] for labels, data, first in zip(after, before, old[: len(after)], strict=True)]
-    amounts = [len(work.findings.kept(labels)) for labels in ends]
-    if work.traced.graph.opset < 11:
-        _set_attribute(node, "pads", amounts)
-    else:
-        work.replace_input(node, 1, np.asarray(amounts, dtype=np.int64), "pads")
-
-
 def _gather(work: Removal, node: onnx.NodeProto) -> None:
     axes = work.traced.axes[node.input[0]]
     axis = attribute(node, "axis", 0) % len(axes)
@@ -247,5 +230,4 @@ _CORRECTIONS: dict[str, Callable[[Removal, onnx.NodeProto], None]] = {
     "Split": _split,
     "Slice": _slice,
     "Gather": _gather,
-    "Pad": _pad,
 }

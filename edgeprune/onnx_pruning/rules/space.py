@@ -73,7 +73,7 @@ def _softmax(tracer: Tracer, node: onnx.NodeProto) -> None:
 
 
 def _padded(tracer: Tracer, node: onnx.NodeProto) -> None:
-    """Padding of space, or by constant channels, which live and die with what they meet later."""
+    """Padding of space, or by constant channels, which stay."""
     before, after = tracer.shape(node.input[0]), tracer.shape(node.output[0])
     amounts = pads_of(node, tracer.graph.constants)
     mode = next((entry.s for entry in node.attribute if entry.name == "mode"), b"constant")
@@ -83,6 +83,8 @@ def _padded(tracer: Tracer, node: onnx.NodeProto) -> None:
     result = list(tracer.axes(node.input[0]))
     for axis in [axis for axis, (one, other) in enumerate(zip(before, after, strict=True)) if one != other]:
         ends = [tracer.labels.fresh(amounts[axis]), tracer.labels.fresh(amounts[axis + len(before)])]
+        for labels in ends:
+            tracer.labels.pin(labels, "padded")
         result[axis] = np.concatenate([ends[0], result[axis], ends[1]])
     tracer.give(node.output[0], result)
     tracer.pin_rest(node, 1)
