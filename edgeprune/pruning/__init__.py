@@ -14,6 +14,7 @@ from edgeprune.pruning.prune import PruneResult, prune
 from edgeprune.pruning.saved import load_compact, save_compact
 from edgeprune.pruning.sensitivity import LayerCurve, sensitivity_scan
 from edgeprune.pruning.size import count_macs, count_parameters
+from edgeprune.pruning.training_only import training_notes
 from edgeprune.pruning.weights import weight_masks
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "save_compact",
     "sensitivity_scan",
     "trace_coupling",
+    "training_notes",
     "weight_masks",
 ]

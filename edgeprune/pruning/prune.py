@@ -19,6 +19,7 @@ from edgeprune.pruning.make_plan import make_plan, prefer_of
 from edgeprune.pruning.masks import Masks, plan_masks
 from edgeprune.pruning.plan import Plan
 from edgeprune.pruning.sensitivity import Measure
+from edgeprune.pruning.training_only import with_training_notes
 from edgeprune.pruning.verify import check_exact
 from edgeprune.pruning.weight_scores import WeightCriterion
 from edgeprune.pruning.weights import weight_masks
@@ -95,5 +96,6 @@ def prune(
         masks.apply(masked)
     smaller = compact(masked, plan, coupling=coupling) if plan.kept else copy.deepcopy(masked)
     parity = check_exact(masked, smaller, example_inputs, "masked | compact")
+    plan = with_training_notes(plan, smaller)
     from_original = plan if earlier is None else compose(earlier, plan)
     return PruneResult(plan, from_original, masks, masked, smaller, parity)

@@ -17,25 +17,41 @@ from edgeprune.pruning.coupling import Coupling, trace_coupling
 from edgeprune.pruning.filled import count_in, cut_result, fill_operands
 from edgeprune.pruning.plan import Plan
 from edgeprune.pruning.trace import Trace, module_name
+from edgeprune.pruning.training_only import KEPT_MODULES, carry, training_only
 from edgeprune.pruning.verify import check_exact
-from edgeprune.pruning.walk import Fill, arguments, operator_name, with_axis
+from edgeprune.pruning.walk import Fill, arguments, operator_name, shape_of, with_axis
 
-_TRAIN_MODULES = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+_DROPOUTS: dict[str, type[nn.Module]] = {
+    "dropout": nn.Dropout,
+    "alpha_dropout": nn.AlphaDropout,
+    "feature_alpha_dropout": nn.FeatureAlphaDropout,
+}
+_OF_CHANNELS: dict[int, type[nn.Module]] = {3: nn.Dropout1d, 4: nn.Dropout2d, 5: nn.Dropout3d}
+"""Modules that ``feature_dropout`` becomes, by the rank of the data."""
 
 
 def rewrite(
     model: nn.Module, smaller: nn.Module, plan: Plan, inputs: tuple[Tensor, ...], coupling: Coupling
-) -> nn.Module:
+) -> fx.GraphModule:
     """Return a graph module that runs ``model``'s operators on ``smaller``'s parameters, under their names.
 
     Batch normalisations, dropouts and modules that do nothing in evaluation (stochastic depth) stay modules, so that
     training mode means what it meant; what functions do in training only, and outputs of training only (auxiliary
-    heads), are not in the graph. It takes any batch size if the network does; ``inputs`` are those that ``coupling``
-    was traced with.
+    heads), are not in the graph: ``training_notes(result)`` names them. It takes any batch size if the network does;
+    ``inputs`` are those that ``coupling`` was traced with.
 
     Raises:
         StageFailure: the network returns something a graph cannot.
     """
+    result = _graph(model, smaller, plan, inputs, coupling)
+    carry(result, training_only(model, inputs, coupling.trace.idle.values()))
+    return result
+
+
+def _graph(
+    model: nn.Module, smaller: nn.Module, plan: Plan, inputs: tuple[Tensor, ...], coupling: Coupling
+) -> fx.GraphModule:
+    """Return a graph for any batch size, else for that of ``inputs``."""
     size = batch_of(inputs)
     if size is not None:
         for one, other, sizes in _pairs(model, inputs, size, coupling):
@@ -88,7 +104,7 @@ class _Builder:
         self._values: dict[fx.Node, Any] = {}
         self._numbers: dict[Linear, fx.Node] = {}
 
-    def module(self) -> nn.Module:
+    def module(self) -> fx.GraphModule:
         """Return the finished module in ``smaller``'s modes."""
         for node in self._trace.graph.nodes:
             if node.op == "placeholder":
@@ -135,7 +151,7 @@ class _Builder:
             return self._values[_source(node)]
         if node.name in self._trace.idle:
             return self._graph.call_module(self._trace.idle[node.name], (self._values[_source(node)],))
-        if name in ("batch_norm", "dropout") and not node.args[-1 if name == "dropout" else 5]:
+        if (name == "batch_norm" and not node.args[5]) or (_is_dropout(name) and not arguments(node)["train"]):
             called = self._as_module(node)
             if called is not None:
                 return called
@@ -211,13 +227,19 @@ class _Builder:
         source = self._values[_source(node)]
         path = module_name(node)
         module = self._smaller.get_submodule(path)
-        if path and isinstance(module, _TRAIN_MODULES):
+        if path and isinstance(module, KEPT_MODULES):
             return self._graph.call_module(path, (source,))
-        if operator_name(node) == "dropout":
+        name = operator_name(node)
+        kind = _DROPOUTS.get(name) or _OF_CHANNELS.get(len(shape_of(node)))
+        if _is_dropout(name) and kind is not None:
             own = f"{node.name}_module"
-            self._smaller.add_module(own, nn.Dropout(float(arguments(node)["p"])))
+            self._smaller.add_module(own, kind(float(arguments(node)["p"])).train(self._smaller.training))
             return self._graph.call_module(own, (source,))
         return None
+
+
+def _is_dropout(name: str) -> bool:
+    return name in _DROPOUTS or name == "feature_dropout"
 
 
 def _source(node: fx.Node) -> fx.Node:

@@ -12,6 +12,7 @@ from edgeprune.progress import Progress
 from edgeprune.pruning import compact as remove
 from edgeprune.pruning import compact_like, compose, eliminate_dead, trace_coupling
 from edgeprune.pruning.make_plan import prefer_of
+from edgeprune.pruning.training_only import with_training_notes
 from edgeprune.recipe import Recipe
 from edgeprune.stages.network import build_network, earlier_plan, example_input, load_weights, read_plan, save_weights
 from edgeprune.stages.prune import MASKED
@@ -37,6 +38,7 @@ def compact(recipe: Recipe, pruned: Path, out: Path, progress: Progress) -> None
     coupling = trace_coupling(masked, inputs, prefer_of(recipe.prune))
     plan = eliminate_dead(masked, inputs, coupling=coupling)
     smaller = remove(masked, plan, coupling=coupling) if plan.kept else masked
+    plan = with_training_notes(plan, smaller)
     save_weights(smaller, out / WEIGHTS)
     write_json(out / PLAN, json.loads(plan.to_json()))
     earlier = earlier_plan(recipe.model)

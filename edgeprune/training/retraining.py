@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from torch import nn
 
 from edgeprune.module_state import load_state
-from edgeprune.pruning import Masks, compact
+from edgeprune.pruning import Masks, compact, training_notes
 from edgeprune.recipe import Recipe
 from edgeprune.training.distillation import Distillation
 from edgeprune.training.dropout import dropout_rates
@@ -37,6 +37,8 @@ def retrain(work: Work, number: int, selection: Selection) -> Round:
         load_state(model, work.start(number))
         selection.masks.apply(model)
         learner = model if plan is None else compact(model, plan, coupling=work.coupling)
+    for lost in training_notes(learner):
+        work.progress.note(lost)
     history = _fit(work, number, learner, selection)
     if plan is not None:
         scatter(learner, model, plan)
