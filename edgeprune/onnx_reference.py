@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnx.numpy_helper
 import onnxruntime
 from numpy.typing import NDArray
 
-from edgeprune.errors import StageFailure
+from edgeprune.errors import StageFailure, UserError
 from edgeprune.golden_inputs import made_inputs
 
 
@@ -36,6 +39,7 @@ def made_records(path: Path, *, records: int = 4) -> tuple[NDArray[np.float32], 
 
     Raises:
         StageFailure: ONNX Runtime refuses the file.
+        UserError: it answers with an infinity or no number; a weight that is infinite is named.
     """
     session = _session(path)
     sources = session.get_inputs()
@@ -46,7 +50,20 @@ def made_records(path: Path, *, records: int = 4) -> tuple[NDArray[np.float32], 
         pieces = np.split(rows_in[-1], np.cumsum(sizes)[:-1])
         feeds = {source.name: piece.reshape(source.shape) for source, piece in zip(sources, pieces, strict=True)}
         rows_out.append(np.concatenate([value.ravel() for value in session.run(None, feeds)]))
-    return np.stack(rows_in), np.stack(rows_out).astype(np.float32)
+    outputs = np.stack(rows_out).astype(np.float32)
+    if not np.isfinite(outputs).all():
+        suspect = next(_infinite_weights(path), "its values outgrow float32")
+        raise UserError(f"{path}: the network's answers are not finite: {suspect}")
+    return np.stack(rows_in), outputs
+
+
+def _infinite_weights(path: Path) -> Iterator[str]:
+    """Yield what weights are infinite: some may be, as masks that a softmax turns into zeros."""
+    for tensor in onnx.load(str(path)).graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if np.issubdtype(values.dtype, np.floating) and np.isinf(values).any():
+            position = tuple(int(index) for index in np.argwhere(np.isinf(values))[0])
+            yield f"initializer {tensor.name} is infinite at {position}"
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:

@@ -8,7 +8,7 @@ real channels out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import tvm
@@ -16,27 +16,31 @@ from tvm import relax, te, tirx, topi
 
 from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.lowering.winograd import Shape, transform_weights, untiled, winograd
-from edgeprune.lowering.winograd_choice import block_width, winograd_size
-from edgeprune.target.schema import Cpu
+from edgeprune.lowering.winograd_choice import block_width
+from edgeprune.lowering.winograd_plan import winograd_shape
 
 _OUT_ELEMENTWISE_FUSABLE = 4
 
 Legalizer = Callable[[relax.BlockBuilder, relax.Call], relax.Expr]
 
 
-def legalizers(cpu: Cpu, unit: VectorUnit) -> dict[str, Legalizer]:
-    """Return rules for `relax.transform.LegalizeOps` in place of TOPI's; ``unit`` holds ``cpu``'s precision."""
-    return {"relax.nn.conv2d": partial(_conv2d, cpu, unit), "relax.matmul": partial(_matmul, unit)}
+def legalizers(winograd_sizes: Mapping[Shape, int], unit: VectorUnit) -> dict[str, Legalizer]:
+    """Return rules for `relax.transform.LegalizeOps` in place of TOPI's; ``unit`` holds the target's precision.
+
+    ``winograd_sizes`` are the tiles of the convolutions that Winograd's method is to compute.
+    """
+    return {"relax.nn.conv2d": partial(_conv2d, winograd_sizes, unit), "relax.matmul": partial(_matmul, unit)}
 
 
-def _conv2d(cpu: Cpu, unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
+def _conv2d(
+    winograd_sizes: Mapping[Shape, int], unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call
+) -> relax.Expr:
     attributes = call.attrs
     weight = call.args[1]
+    shape = winograd_shape(call)
+    if shape is not None and shape in winograd_sizes:
+        return _winograd(shape, winograd_sizes[shape], unit, builder, call)
     plain = attributes.data_layout == "NHWC" and attributes.kernel_layout == "HWIO" and int(attributes.groups) == 1
-    if plain and _is_small_window(call):
-        transformed = _winograd(cpu, unit, builder, call)
-        if transformed is not None:
-            return transformed
     if not plain or not _is_odd(builder, weight, unit.lanes[0]):
         return _standard("relax.nn.conv2d", builder, call)
 
@@ -55,23 +59,9 @@ def _conv2d(cpu: Cpu, unit: VectorUnit, builder: relax.BlockBuilder, call: relax
     return _sliced(builder, call, compute, "conv2d", unit.lanes[0])
 
 
-def _is_small_window(call: relax.Call) -> bool:
-    """Whether Winograd's method can compute the convolution: 3x3, in steps of one, with float32 weights known now."""
-    attributes, weight = call.attrs, call.args[1]
-    steps = [int(value) for value in (*attributes.strides, *attributes.dilation)]
-    known = isinstance(weight, tvm.ir.expr.GenericConst) and weight.ty.dtype == "float32"
-    return known and steps == [1] * 4 and [int(extent) for extent in weight.ty.shape][:2] == [3, 3]
-
-
-def _winograd(cpu: Cpu, unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr | None:
-    """Return the convolution by tiles, or None where that is no faster or not wanted."""
+def _winograd(shape: Shape, size: int, unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
+    """Return the convolution by tiles of ``size``."""
     data, weight = call.args
-    _, height, width, inputs = (int(extent) for extent in data.ty.shape)
-    top, left, bottom, right = (int(amount) for amount in call.attrs.padding)
-    shape = Shape((height, width), (top, left, bottom, right), inputs, int(weight.ty.shape[-1]))
-    size = winograd_size(shape, unit.lanes[0], cpu)
-    if size is None:
-        return None
     transformed = transform_weights(weight.value.numpy(), size, block_width(shape.outputs, unit))
 
     def compute(image: te.Tensor, weights: te.Tensor) -> te.Tensor:

@@ -12,14 +12,14 @@ from edgeprune.errors import StageFailure, UserError
 from edgeprune.lowering.fold import fold_layouts
 from edgeprune.lowering.half import half_passes, reject_overflowing_weights
 from edgeprune.lowering.import_onnx import import_onnx
-from edgeprune.lowering.legalize import legalizers
+from edgeprune.lowering.legalize import Legalizer, legalizers
 from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.model import Lowered
 from edgeprune.lowering.origins import CallOrigins
 from edgeprune.lowering.ranks import spell_out_scalars
 from edgeprune.lowering.register_tile import VectorUnit
+from edgeprune.lowering.winograd_plan import weight_bytes, winograd_sizes
 from edgeprune.target import Target
-from edgeprune.target.schema import Cpu
 
 # Channels innermost make every kernel's inner loop contiguous; weights follow, output channels innermost. Transposed
 # convolutions have kernels in the other layout only.
@@ -42,7 +42,9 @@ def lower(path: Path, target: Target) -> Lowered:
     try:
         with compiled_for:
             channels_last = tvm.ir.transform.Sequential(passes)(spell_out_scalars(imported.module))
-            unfused = tvm.ir.transform.Sequential(_kernel_passes(target.cpu, unit))(fold_layouts(channels_last))
+            canonical = transform.CanonicalizeBindings()(fold_layouts(channels_last))
+            sizes = winograd_sizes(canonical, weight_bytes(imported.module), target.cpu, unit)
+            unfused = tvm.ir.transform.Sequential(_kernel_passes(legalizers(sizes, unit)))(canonical)
             grouped = transform.FuseOps()(unfused)
             module = tvm.ir.transform.Sequential(_fused_passes())(grouped)
     except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
@@ -86,10 +88,9 @@ def _layout_passes() -> list[tvm.ir.transform.Pass]:
     ]
 
 
-def _kernel_passes(cpu: Cpu, unit: VectorUnit) -> list[tvm.ir.transform.Pass]:
+def _kernel_passes(rules: dict[str, Legalizer]) -> list[tvm.ir.transform.Pass]:
     return [
-        transform.CanonicalizeBindings(),
-        transform.LegalizeOps(legalizers(cpu, unit)),
+        transform.LegalizeOps(rules),
         transform.AnnotateTIROpPattern(),
         transform.FoldConstant(),
         transform.DeadCodeElimination(),

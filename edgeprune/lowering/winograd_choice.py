@@ -1,4 +1,4 @@
-"""Which convolutions are computed by Winograd's method, and by tiles of which size: a count of instructions."""
+"""What Winograd's method gains on a convolution, by tiles of which size: a count of instructions."""
 
 from __future__ import annotations
 
@@ -25,34 +25,32 @@ _FEWEST_TILES = 4
 _MOST_VECTORS = 4
 
 
-def winograd_size(shape: Shape, lanes: int, cpu: Cpu) -> int | None:
-    """Return 2 for F(2, 3), 4 for F(4, 3), None where the definition is as fast or the target wants no such method.
+def worthwhile_sizes(shape: Shape, lanes: int, cpu: Cpu) -> tuple[int, ...]:
+    """Return 2 for F(2, 3), 4 for F(4, 3), where they pay: the last is the fastest, the first keeps fewest weights.
 
     ``lanes`` is a vector register in float32. All convolutions of 3x3, stride 1 and one group qualify.
     """
-    if not cpu.winograd:
-        return None
-    read = _READ[cpu.isa]
-    enough = _WORTH_IT * _direct_cost(shape, lanes, read)
-    best = None
+    enough = _WORTH_IT * instructions(shape, None, lanes, cpu)
+    found = []
     for size in (2, 4):
-        cost = _cost(shape, size, lanes, read)
+        cost = instructions(shape, size, lanes, cpu)
         if cost < enough and math.prod(shape.tiles(size)) >= _FEWEST_TILES:
-            best, enough = size, _WORTH_ITS_SIZE * cost
-    return best
+            found.append(size)
+            enough = _WORTH_ITS_SIZE * cost
+    return tuple(found)
 
 
-def _direct_cost(shape: Shape, lanes: int, read: float) -> float:
-    height, width = shape.result
-    return (height * width + read) * 9 * shape.inputs * -(-shape.outputs // lanes)
-
-
-def _cost(shape: Shape, size: int, lanes: int, read: float) -> float:
-    inputs, outputs = -(-shape.inputs // lanes), -(-shape.outputs // lanes)
-    down, across = shape.tiles(size)
+def instructions(shape: Shape, size: int | None, lanes: int, cpu: Cpu) -> float:
+    """Return the vector instructions of a convolution by F(``size``, 3), or by its definition."""
+    read = _READ[cpu.isa]
+    outputs = -(-shape.outputs // lanes)
+    if size is None:
+        height, width = shape.result
+        return (height * width + read) * 9 * shape.inputs * outputs
+    inputs = -(-shape.inputs // lanes)
     weights = (size + 2) ** 2 * shape.inputs * outputs
     transforms = _INPUT[size] * inputs + _OUTPUT[size] * outputs
-    return down * across * (weights + transforms) + weights * read
+    return math.prod(shape.tiles(size)) * (weights + transforms) + weights * read
 
 
 def block_width(outputs: int, unit: VectorUnit) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -18,7 +19,8 @@ class Cpu(Table):
     ``triple`` and ``name`` are LLVM's target triple and ``-mcpu``; the value ``"native"`` stands for the machine
     edgeprune runs on. ``attributes`` are LLVM's ``-mattr``. ``precision`` is what weights and intermediate values are
     stored and computed in; a network's inputs and outputs are float32 either way. ``winograd`` lets 3x3 convolutions be
-    computed by Winograd's method where that is faster, from up to four times as many weights.
+    computed by Winograd's method where that is faster, from up to four times as many weights; a number is how many
+    times their own size a network's weights may take by it.
     """
 
     isa: Literal["x86_64", "aarch64", "armv7", "native"]
@@ -27,7 +29,14 @@ class Cpu(Table):
     attributes: list[str] = []
     float_abi: Literal["hard", "soft"] | None = None
     precision: Literal["float32", "float16"] = "float32"
-    winograd: bool = True
+    winograd: bool | float = True
+
+    @field_validator("winograd", mode="before")
+    @classmethod
+    def _is_a_choice_or_a_bound(cls, winograd: object) -> object:
+        if isinstance(winograd, bool) or (isinstance(winograd, int | float) and 1 <= winograd < math.inf):
+            return winograd
+        raise ValueError(f"true, false or a number of at least 1 is wanted, not {winograd!r}")
 
 
 class Core(Table):

@@ -25,10 +25,11 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph.save(Path("dynamic.onnx"), conv(graph, graph.input("batch", 3, 8, 8, name="image"), 3, 4))
     graph = Graph()
     graph.save(Path("unknown.onnx"), graph.node("Det", graph.input(3, 3)), shapes=[[]])
-    graph = Graph()
-    weight = np.ones((4, 2), dtype=np.float32)
-    weight[1, 1] = np.nan
-    graph.save(Path("nan.onnx"), graph.node("MatMul", graph.input(1, 4), graph.constant(weight)))
+    for name, value in (("nan", np.nan), ("infinite", np.inf), ("overflowing", 3e38)):
+        graph = Graph()
+        weight = np.ones((4, 2), dtype=np.float32)
+        weight[1, 1] = value
+        graph.save(Path(f"{name}.onnx"), graph.node("MatMul", graph.input(1, 4), graph.constant(weight)))
     graph = Graph()
     graph.save(Path("large.onnx"), graph.node("MatMul", graph.input(1, 512), graph.weight(512, 1024)))
     Path("corrupt.onnx").write_bytes(Path("good.onnx").read_bytes()[:-50])
@@ -55,6 +56,18 @@ def listing() -> set[str]:
         ("unknown.onnx", "rpi3", "out", "unknown.onnx: node det_1: operator Det is not supported"),
         ("corrupt.onnx", "rpi3", "out", "corrupt.onnx: not an ONNX file, or a damaged one"),
         ("nan.onnx", "rpi3", "out", "nan.onnx: initializer w1: NaN at (1, 1); the training diverged"),
+        (
+            "infinite.onnx",
+            "rpi3",
+            "out",
+            "infinite.onnx: the network's answers are not finite: initializer w1 is infinite at (1, 1)",
+        ),
+        (
+            "overflowing.onnx",
+            "rpi3",
+            "out",
+            "overflowing.onnx: the network's answers are not finite: its values outgrow float32",
+        ),
         ("good.onnx", "soft.toml", "out", "target soft: cpu.float_abi: 'hard' is wanted, because toolchain.triple is"),
         (
             "good.onnx",

@@ -11,7 +11,7 @@ from edgeprune.artifact.kernels import compile_kernels
 from edgeprune.lowering import check_lowering, lower, read_program, schedule, tvm_target
 from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.lowering.winograd import Shape, transform_weights
-from edgeprune.lowering.winograd_choice import block_width, winograd_size
+from edgeprune.lowering.winograd_choice import block_width, worthwhile_sizes
 from edgeprune.target import find_target
 from tests.lowering.networks import Graph, conv
 
@@ -109,25 +109,25 @@ def test_weights_are_transformed_by_hand() -> None:
 @pytest.mark.parametrize(
     ("image", "inputs", "outputs", "expected"),
     [
-        ((32, 32), 16, 16, 4),
-        ((16, 16), 32, 32, 4),
-        ((8, 8), 64, 64, 2),  # F(4, 3) is hardly faster: its weights come from memory
-        ((6, 6), 32, 32, 2),  # nine whole tiles rather than four that reach over the edge
-        ((3, 3), 64, 64, None),
-        ((2, 2), 64, 64, None),  # too few tiles to share the weights
-        ((32, 32), 3, 16, None),  # the transforms cost more than they save
+        ((32, 32), 16, 16, (2, 4)),
+        ((16, 16), 32, 32, (2, 4)),
+        ((8, 8), 64, 64, (2,)),  # F(4, 3) is hardly faster: its weights come from memory
+        ((6, 6), 32, 32, (2,)),  # nine whole tiles rather than four that reach over the edge
+        ((3, 3), 64, 64, ()),
+        ((2, 2), 64, 64, ()),  # too few tiles to share the weights
+        ((32, 32), 3, 16, ()),  # the transforms cost more than they save
     ],
 )
-def test_which_convolutions_it_is_for(image: tuple[int, int], inputs: int, outputs: int, expected: int | None) -> None:
-    cpu = find_target("rpi3").cpu
+def test_which_convolutions_it_is_for(
+    image: tuple[int, int], inputs: int, outputs: int, expected: tuple[int, ...]
+) -> None:
     shape = Shape(image, (1, 1, 1, 1), inputs, outputs)
-    assert winograd_size(shape, lanes=4, cpu=cpu) == expected
-    assert winograd_size(shape, lanes=4, cpu=cpu.model_copy(update={"winograd": False})) is None
+    assert worthwhile_sizes(shape, lanes=4, cpu=find_target("rpi3").cpu) == expected
 
 
 def test_a_core_with_large_caches_takes_the_larger_tile() -> None:
     shape = Shape((8, 8), (1, 1, 1, 1), 64, 64)
-    assert winograd_size(shape, lanes=8, cpu=find_target("host").cpu) == 4
+    assert worthwhile_sizes(shape, lanes=8, cpu=find_target("host").cpu)[-1] == 4
 
 
 @pytest.mark.parametrize(
