@@ -11,6 +11,7 @@ from pathlib import Path
 import onnx
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from edgeprune.errors import StageFailure, UserError
 from edgeprune.evaluation_mode import evaluation_mode
@@ -30,7 +31,9 @@ def export_onnx(network: nn.Module, example: Tensor, path: Path, *, opset: int =
         StageFailure: the exported file does not pass ONNX's own checker.
     """
     try:
-        with evaluation_mode(network), _quiet():
+        # The exporter takes attention apart in the plain way, whose results lie in memory otherwise than those of the
+        # fused kernels: traced with these, a reshape behind it may turn out to be impossible.
+        with evaluation_mode(network), _quiet(), sdpa_kernel(SDPBackend.MATH):
             program = torch.onnx.export(
                 network,
                 (example,),

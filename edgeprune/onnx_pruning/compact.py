@@ -91,6 +91,9 @@ def compact_onnx(source: Path, out: Path, *, progress: Progress | None = None) -
 def remove_dead(graph: Graph, *, progress: Progress | None = None) -> tuple[Graph, OnnxPlan]:
     """Return ``graph`` without what is dead, to a fixed point; the same one if nothing is.
 
+    It ends, because a round counts only if the graph stores fewer numbers after it: cutting what an earlier round put
+    back for a node that counts it, to put it back again, does not.
+
     Raises:
         StageFailure: ONNX Runtime refuses the network.
     """
@@ -109,8 +112,8 @@ def remove_dead(graph: Graph, *, progress: Progress | None = None) -> tuple[Grap
         findings = find_dead(traced)
         blocked = findings.blocked
         smaller, removed = remove(traced, findings)
-        if removed:
-            kept = _composed(kept, removed)
+        if parameters(smaller) < parameters(current):
+            kept = _composed(kept, {name: axes for name, axes in removed.items() if name in graph.constants})
             current = smaller
             # What went may have killed more under the other choices too.
             pending = [choices, *(other for other in _CHOICES if other != choices)]

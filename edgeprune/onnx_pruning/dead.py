@@ -121,6 +121,8 @@ def _weights(reader: Reader, traced: Traced, known: Known, roots: Indices) -> tu
     weight = np.moveaxis(known.reaches(reader.other), (reader.other_axis, reader.output_axis), (0, 1))
     flags = np.asarray(weight.reshape(weight.shape[0], weight.shape[1], -1).any(axis=2))
     outputs = roots[traced.axes[reader.other][reader.output_axis]]
+    if reader.node.op_type == "ConvTranspose":
+        return np.stack(np.split(flags, reader.groups)), np.stack([outputs] * reader.groups)
     return np.stack(np.split(flags, reader.groups, axis=1)), np.stack(np.split(outputs, reader.groups))
 
 
@@ -129,11 +131,15 @@ def _contribution(reader: Reader, known: Known, place: int) -> Array | None:
     assert reader.output_axis is not None
     data = np.take(known.values[reader.data], [place], axis=reader.axis)
     weight = known.values[reader.other]
-    inside = weight.shape[reader.other_axis]
-    group, local = divmod(place, inside)
-    per_group = weight.shape[reader.output_axis] // reader.groups
+    inside, per_group = weight.shape[reader.other_axis], weight.shape[reader.output_axis]
+    if reader.node.op_type == "ConvTranspose":
+        group, piece = place * reader.groups // inside, np.take(weight, [place], axis=0)
+    else:
+        group, local = divmod(place, inside)
+        per_group //= reader.groups
+        piece = np.take(weight, [local], axis=reader.other_axis)
+        piece = np.take(piece, np.arange(group * per_group, (group + 1) * per_group), axis=reader.output_axis)
     outputs = np.arange(group * per_group, (group + 1) * per_group)
-    piece = np.take(np.take(weight, [local], axis=reader.other_axis), outputs, axis=reader.output_axis)
     alone = onnx.NodeProto()
     alone.CopyFrom(reader.node)
     for attribute in alone.attribute:
@@ -146,7 +152,7 @@ def _contribution(reader: Reader, known: Known, place: int) -> Array | None:
     rows = np.moveaxis(added, reader.channel_axis, 0).reshape(per_group, -1)
     if (np.abs(rows - rows[:, :1]) > _ROUNDING * np.abs(rows).max()).any():
         return None
-    amount = np.zeros(weight.shape[reader.output_axis], dtype=np.float64)
+    amount = np.zeros(known.graph.shapes[reader.node.output[0]][reader.channel_axis], dtype=np.float64)
     amount[outputs] = rows.astype(np.float64).mean(axis=1)
     return amount
 

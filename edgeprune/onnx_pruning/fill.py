@@ -25,9 +25,7 @@ def put_back(work: Removal, fill: Fill) -> None:
     node = work.nodes[place]
     padding = _pad(work, node, len(before), missing)
     for operand in fill.vectors:
-        value = work.constants[node.input[operand]]
-        filled = np.pad(value, (0, missing[fill.axes[-1]]))
-        node.input[operand] = work.add_constant(f"{node.input[operand]}.filled", filled)
+        node.input[operand] = work.filled(node.input[operand], missing[fill.axes[-1]])
     work.nodes[place : place + 1] = [padding, node, *(_cut(work, node, after, missing) if fill.cut else ())]
 
 

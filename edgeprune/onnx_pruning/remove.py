@@ -10,9 +10,10 @@ from onnx import helper
 
 from edgeprune.onnx_pruning.dead import Findings, following_add
 from edgeprune.onnx_pruning.fill import put_back
-from edgeprune.onnx_pruning.graph import Graph, make_graph, to_model
+from edgeprune.onnx_pruning.graph import Graph, make_graph, names_read, to_model
 from edgeprune.onnx_pruning.labels import Indices
 from edgeprune.onnx_pruning.rules.movement import slice_bounds
+from edgeprune.onnx_pruning.rules.space import constant_pads
 from edgeprune.onnx_pruning.runtime import Array
 from edgeprune.onnx_pruning.tracer import Traced, attribute
 
@@ -35,6 +36,7 @@ def remove(traced: Traced, findings: Findings) -> tuple[Graph, Kept]:
     work.slice_constants()
     for fill in traced.fills:
         put_back(work, fill)
+    work.skip_idle()
     smaller = Graph(traced.graph.path, traced.graph.model, work.nodes, work.constants, {})
     return make_graph(to_model(smaller), traced.graph.path), work.kept
 
@@ -50,6 +52,8 @@ class Removal:
         self.kept: Kept = {}
         self._users = traced.graph.users()
         self._made: set[str] = set()
+        self._idle: list[onnx.NodeProto] = []
+        self._filled: dict[tuple[str, int], str] = {}
         self._added: set[str] = set()
 
     def shape(self, name: str) -> list[int]:
@@ -92,6 +96,14 @@ class Removal:
         self.constants[name] = value
         return name
 
+    def filled(self, name: str, missing: int) -> str:
+        """Store a vector with zeros behind it, once for all who want it, and return its name."""
+        if (name, missing) not in self._filled:
+            self._filled[name, missing] = self.add_constant(
+                f"{name}.filled", np.pad(self.constants[name], (0, missing))
+            )
+        return self._filled[name, missing]
+
     def free_name(self, base: str) -> str:
         """Return a name nobody has, near ``base``."""
         name, number = base, 0
@@ -100,6 +112,20 @@ class Removal:
             name = f"{base}_{number}"
         self._added.add(name)
         return name
+
+    def idle(self, node: onnx.NodeProto) -> None:
+        """Remember a node that no longer does anything to its first input."""
+        result = node.output[0]
+        inside = any(result in names_read(reader) and result not in reader.input for reader in self.nodes)
+        if not inside and all(value.name != result for value in self.traced.graph.outputs):
+            self._idle.append(node)
+
+    def skip_idle(self) -> None:
+        """Take out the nodes that do nothing; who read their output reads their input."""
+        for idle in self._idle:
+            self.nodes = [node for node in self.nodes if node is not idle]
+            for node in self.nodes:
+                node.input[:] = [idle.input[0] if name == idle.output[0] else name for name in node.input]
 
     def fold(self) -> None:
         """Add to the biases what removed constant channels gave."""
@@ -155,13 +181,13 @@ def _set_attribute(node: onnx.NodeProto, name: str, value: int | list[int]) -> N
 
 
 def _group(work: Removal, node: onnx.NodeProto) -> None:
-    """Correct the number of groups: channels that stay over channels per group that stay."""
-    if attribute(node, "group", 1) == 1:
+    """Correct the number of groups: those of which some input channel stays."""
+    groups = attribute(node, "group", 1)
+    if groups == 1:
         return
-    channels, inside = work.shape(node.input[0])[1], work.shape(node.input[1])[1]
-    if node.op_type == "ConvTranspose":  # its weight does not count within groups, and only whole groups go
-        inside = work.traced.graph.shapes[node.input[0]][1] // attribute(node, "group", 1)
-    _set_attribute(node, "group", channels // inside)
+    labels = work.traced.axes[node.input[0]][1]
+    inside = len(labels) // groups
+    _set_attribute(node, "group", len({place // inside for place in work.findings.kept(labels).tolist()}))
 
 
 def _shape_setting(work: Removal, node: onnx.NodeProto) -> None:
@@ -201,6 +227,8 @@ def _slice(work: Removal, node: onnx.NodeProto) -> None:
             start, stop = int((places < start).sum()), int((places < max(start, stop)).sum())
         starts.append(start)
         ends.append(stop if stop >= 0 else -(2**31))
+    if work.shape(node.output[0]) == work.shape(node.input[0]) and all(step == 1 for _, _, step in bounds.values()):
+        work.idle(node)
     settings = {"starts": starts, "ends": ends, "axes": list(bounds), "steps": [s for _, _, s in bounds.values()]}
     if work.traced.graph.opset < 10:
         for name in ("starts", "ends", "axes"):
@@ -208,6 +236,25 @@ def _slice(work: Removal, node: onnx.NodeProto) -> None:
         return
     for place, (name, values) in enumerate(settings.items()):
         work.replace_input(node, place + 1, np.asarray(values, dtype=np.int64), name)
+
+
+def _pad(work: Removal, node: onnx.NodeProto) -> None:
+    """Correct how much of a constant a Pad puts before and behind every axis."""
+    if not work.shrinks(node.output[0]):
+        return
+    before, after = work.traced.axes[node.input[0]], work.traced.axes[node.output[0]]
+    old = constant_pads(node, len(before), work.traced.graph.constants)
+    if old is None:  # then what is padded stays whole
+        return
+    ends = [labels[:amount] for labels, amount in zip(after, old, strict=False)]
+    ends += [labels[first + len(data) :] for labels, data, first in zip(after, before, old[: len(after)], strict=True)]
+    amounts = [len(work.findings.kept(labels)) for labels in ends]
+    if not any(amounts):
+        work.idle(node)
+    if work.traced.graph.opset < 11:
+        _set_attribute(node, "pads", amounts)
+    else:
+        work.replace_input(node, 1, np.asarray(amounts, dtype=np.int64), "pads")
 
 
 def _gather(work: Removal, node: onnx.NodeProto) -> None:
@@ -230,4 +277,5 @@ _CORRECTIONS: dict[str, Callable[[Removal, onnx.NodeProto], None]] = {
     "Split": _split,
     "Slice": _slice,
     "Gather": _gather,
+    "Pad": _pad,
 }

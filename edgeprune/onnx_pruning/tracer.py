@@ -21,9 +21,9 @@ Rule = Callable[["Tracer", onnx.NodeProto], None]
 class Reader:
     """Where labels end: an axis of ``data`` that is multiplied with one of ``other`` and summed over.
 
-    ``groups`` and ``outputs`` (the output's channel axis) are for weights: with several groups, the weight's axis
-    counts within a group. ``output_axis`` is the axis of ``other`` that makes the output channels, ``None`` where both
-    operands are computed.
+    ``groups`` and ``channel_axis`` (the output's) are for weights: with several groups, the weight's axis counts within
+    a group, or in a transposed convolution the outputs' axis does. ``output_axis`` is the axis of ``other`` that makes
+    the output channels, ``None`` where both operands are computed.
     """
 
     node: onnx.NodeProto

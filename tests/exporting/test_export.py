@@ -48,6 +48,29 @@ def test_the_same_network_gives_the_same_bytes_and_keeps_its_mode(tmp_path: Path
     assert model.training
 
 
+class BiasedAttention(nn.Module):
+    """Attention with a trained bias per distance, as in windows: fused kernels refuse it only while it is trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv, self.out, self.table = nn.Linear(12, 36), nn.Linear(12, 4), nn.Parameter(torch.randn(25, 3))
+        self.register_buffer("places", torch.arange(25).flip(0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        query, key, value = (part.view(*x.shape[:2], 3, 4).transpose(1, 2) for part in self.qkv(x).chunk(3, -1))
+        bias = self.table[self.places].view(5, 5, -1).permute(2, 0, 1).contiguous().unsqueeze(0)
+        result = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        return self.out(result.transpose(1, 2).reshape(*x.shape[:2], -1))
+
+
+def test_attention_with_a_trained_bias_is_exported(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, x = BiasedAttention().eval(), torch.randn(2, 5, 12)
+    export_onnx(model, x[:1], tmp_path / "net.onnx")
+    found = run_onnx(tmp_path / "net.onnx", x.numpy())
+    compare(model(x).detach().numpy(), found, border="torch | onnxruntime", tolerance=1e-5)
+
+
 def test_what_cannot_be_exported_is_named(tmp_path: Path) -> None:
     class Wavering(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

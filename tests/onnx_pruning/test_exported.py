@@ -56,7 +56,7 @@ def test_an_exported_masked_network_becomes_as_small_as_in_torch(
 
 STRUCTURES = [
     *("LayerNormed", "RmsNormed", "GroupNormed", "InstanceNormed", "SpaceGate", "Glu", "Pixels", "Direct"),
-    *("Attention", "Windows"),
+    *("Attention", "Windows", "Padded", "Transposed", "Multiplied", "Split", "Rows"),
 ]
 
 

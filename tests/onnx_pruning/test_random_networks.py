@@ -44,6 +44,17 @@ class Blocks:
     def _grouped(self, x: str, name: str) -> str:
         return self._same(x, name, inputs=4, group=2)
 
+    def _transposed(self, x: str, name: str) -> str:
+        operands = [x, self.network.weight(f"{name}.weight", 8, 4, 2, 2), self.network.weight(f"{name}.bias", 8)]
+        large = self.network.node("ConvTranspose", operands, name, group=2, strides=[2, 2])
+        return self.network.node("AveragePool", [large], f"{name}_small", kernel_shape=[2, 2], strides=[2, 2])
+
+    def _normalised(self, x: str, name: str) -> str:
+        last = self.network.node("Transpose", [self._same(x, name)], f"{name}_last", perm=[0, 2, 3, 1])
+        vectors = [self.network.weight(f"{name}.{part}", _CHANNELS) for part in ("scale", "shift")]
+        normed = self.network.node("LayerNormalization", [last, *vectors], f"{name}_normed", axis=-1)
+        return self.network.node("Transpose", [normed], f"{name}_first", perm=[0, 3, 1, 2])
+
     def _concat(self, x: str, name: str) -> str:
         both = self.network.node("Concat", [x, self._same(x, name)], f"{name}_cat", axis=1)
         return self.network.conv(both, f"{name}_narrow", 2 * _CHANNELS, _CHANNELS, size=1)
@@ -97,7 +108,7 @@ def kill(network: Network, generator: np.random.Generator) -> None:
 
 
 def test_every_structure_is_drawn() -> None:
-    assert len(KINDS) == 11
+    assert len(KINDS) == 13
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -364,3 +364,72 @@ def test_a_transposed_convolution_in_groups_loses_a_whole_group() -> None:
     assert plan.kept["up.bias"] == {0: (0, 1, 4, 5)}
     node = next(node for node in smaller.nodes if node.name == "up")
     assert next(entry.i for entry in node.attribute if entry.name == "group") == 2
+
+
+def test_a_transposed_convolution_in_groups_loses_the_same_places_of_every_group() -> None:
+    network = Network()
+    first = network.conv(network.input("x", 1, 3, 6, 6), "first", 3, 6)
+    operands = [first, network.weight("up.weight", 6, 3, 2, 2), network.weight("up.bias", 9)]
+    up = network.node("ConvTranspose", operands, "up", strides=[2, 2], group=3)
+    network.conv(network.node("Relu", [up], "r"), "last", 9, 2)
+    network.kill_input("last", 1, 4, 7)
+    network.kill_output("first", 0, 2, 4)
+    network.weights["up.weight"][1::2, 2] = 0  # nothing but its bias is left of output 2 of every group
+    smaller, plan = compacted(network, "last")
+    assert plan.kept["first.weight"] == {0: (1, 3, 5)}
+    assert plan.kept["up.weight"] == {0: (1, 3, 5), 1: (0,)}
+    assert plan.kept["up.bias"] == {0: (0, 3, 6)}
+    assert plan.kept["last.weight"] == {1: (0, 3, 6)}
+    node = next(node for node in smaller.nodes if node.name == "up")
+    assert next(entry.i for entry in node.attribute if entry.name == "group") == 3
+
+
+def test_a_constant_folds_into_a_transposed_convolution_in_groups() -> None:
+    network = Network()
+    first = network.conv(network.input("x", 1, 3, 6, 6), "first", 3, 4)
+    operands = [first, network.weight("up.weight", 4, 2, 2, 2), network.weight("up.bias", 4)]
+    network.conv(network.node("ConvTranspose", operands, "up", strides=[2, 2], group=2), "last", 4, 2)
+    network.weights["up.weight"][:] = network.weights["up.weight"][:, :, :1, :1]  # the same at all four places
+    network.weights["first.weight"][[1, 3]] = 0
+    smaller, plan = compacted(network, "last")
+    assert plan.kept["first.weight"] == {0: (0, 2)}
+    added = np.concatenate(
+        [network.weights["first.bias"][c] * network.weights["up.weight"][c, :, 0, 0] for c in (1, 3)]
+    )
+    np.testing.assert_allclose(smaller.constants["up.bias"], network.weights["up.bias"] + added, rtol=1e-5)
+
+
+def test_channels_put_around_a_shortcut_go_with_what_they_are_added_to() -> None:
+    network = Network()
+    x = network.node("Relu", [network.conv(network.input("x", 1, 3, 6, 6), "stem", 3, 3)], "r")
+    pads = network.constant("pads", [0, 2, 0, 0, 0, 1, 0, 0], np.int64)
+    wide = network.node("Pad", [x, pads], "padded")
+    total = network.node("Add", [network.conv(x, "wide", 3, 6, pads=[1] * 4), wide], "sum")
+    network.conv(total, "last", 6, 2)
+    network.kill_output("wide", 0, 3, 5)  # before, inside and behind what was padded
+    network.kill_output("stem", 1)  # channel 3 of the sum
+    smaller, plan = compacted(network, "last")
+    assert plan.kept["stem.weight"] == {0: (0, 2)}
+    assert plan.kept["wide.weight"] == {0: (1, 2, 4), 1: (0, 2)}
+    assert plan.kept["last.weight"] == {1: (1, 2, 4)}
+    assert smaller.constants["pads"].tolist() == [0, 1, 0, 0, 0, 0, 0, 0]
+
+
+def test_zeros_put_back_twice_are_put_back_once() -> None:
+    """What was filled in one round is filled anew in the next, not on top, and that alone is no progress."""
+    network = Network()
+    x = network.conv(network.input("x", 1, 3, 6, 6), "first", 3, 6)
+    x = network.node("Transpose", [x], "last_axis", perm=[0, 2, 3, 1])
+    vectors = [network.weight("norm.scale", 6), network.weight("norm.shift", 6)]
+    x = network.node("LayerNormalization", [x, *vectors], "norm", axis=-1)
+    x = network.node("Transpose", [x], "first_axis", perm=[0, 3, 1, 2])
+    network.conv(network.conv(x, "second", 3, 6, size=1, group=2), "third", 6, 2, size=1)
+    network.kill_output("first", 0, 2, 3, 5)
+    for name in vectors:
+        network.weights[name][[0, 2, 3, 5]] = 0
+    network.kill_input("third", 1, 4)
+    smaller, plan = compacted(network, "third")
+    assert sizes(plan) == {"first": 2, "second": 4, "third": 2}
+    kinds = [node.op_type for node in smaller.nodes]
+    assert (kinds.count("Pad"), kinds.count("Slice")) == (1, 1)
+    assert remove_dead(smaller)[1].kept == {}

@@ -57,11 +57,17 @@ def _transposed_convolution(tracer: Tracer, node: onnx.NodeProto) -> None:
         tracer.pin_node(node, "a weight that is computed")
         return
     inside = len(data[1]) // groups
-    for place in range(1, inside):
-        tracer.labels.join(data[1][place::inside], data[1][0::inside])
     tracer.labels.join(data[1], weight[0])
-    tracer.pin(node.input[1], "places within a group, whose number is kept", [1])
-    outputs = np.repeat(data[1][0::inside], len(weight[1]))
+    if inside > 1 and not tracer.choose("whole_groups"):
+        for group in range(1, groups):
+            tracer.labels.join(data[1][:inside], data[1][group * inside : (group + 1) * inside])
+        tracer.readers.append(Reader(node, node.input[0], 1, node.input[1], 0, 1, 1, groups))
+        outputs = np.tile(weight[1], groups)
+    else:
+        for place in range(1, inside):
+            tracer.labels.join(data[1][place::inside], data[1][0::inside])
+        tracer.pin(node.input[1], "places within a group, whose number is kept", [1])
+        outputs = np.repeat(data[1][0::inside], len(weight[1]))
     _finish(tracer, node, outputs)
 
 

@@ -73,31 +73,35 @@ def _softmax(tracer: Tracer, node: onnx.NodeProto) -> None:
 
 
 def _padded(tracer: Tracer, node: onnx.NodeProto) -> None:
-    """Padding of space, or by constant channels, which stay."""
+    """Padding of space, or by constant channels, which live and die with what they meet later."""
     before, after = tracer.shape(node.input[0]), tracer.shape(node.output[0])
-    amounts = pads_of(node, tracer.graph.constants)
-    mode = next((entry.s for entry in node.attribute if entry.name == "mode"), b"constant")
-    if amounts is None or len(amounts) != 2 * len(before) or min(amounts) < 0 or mode != b"constant":
+    amounts = constant_pads(node, len(before), tracer.graph.constants)
+    if amounts is None:
         _resized(tracer, node, "padded")
         return
     result = list(tracer.axes(node.input[0]))
     for axis in [axis for axis, (one, other) in enumerate(zip(before, after, strict=True)) if one != other]:
         ends = [tracer.labels.fresh(amounts[axis]), tracer.labels.fresh(amounts[axis + len(before)])]
-        for labels in ends:
-            tracer.labels.pin(labels, "padded")
         result[axis] = np.concatenate([ends[0], result[axis], ends[1]])
     tracer.give(node.output[0], result)
     tracer.pin_rest(node, 1)
 
 
-def pads_of(node: onnx.NodeProto, constants: Mapping[str, object]) -> list[int] | None:
-    """Return what a Pad puts before and behind every axis, ``None`` where it is computed or only for some."""
-    if len(node.input) < 2:
-        return attribute_list(node, "pads")
-    value = constants.get(node.input[1])
-    if value is None or (len(node.input) > 3 and node.input[3]):
+def constant_pads(node: onnx.NodeProto, rank: int, constants: Mapping[str, object]) -> list[int] | None:
+    """Return how much of a constant a Pad puts before and behind every axis.
+
+    ``None`` where it is computed, only for some axes, cuts off, or puts something else than a constant.
+    """
+    amounts = attribute_list(node, "pads")
+    if len(node.input) > 1:
+        value = constants.get(node.input[1])
+        if value is None or (len(node.input) > 3 and node.input[3]):
+            return None
+        amounts = [int(amount) for amount in value]  # type: ignore[attr-defined]
+    mode = next((entry.s for entry in node.attribute if entry.name == "mode"), b"constant")
+    if amounts is None or len(amounts) != 2 * rank or min(amounts) < 0 or mode != b"constant":
         return None
-    return [int(amount) for amount in value]  # type: ignore[attr-defined]
+    return amounts
 
 
 def _resized(tracer: Tracer, node: onnx.NodeProto, reason: str) -> None:
