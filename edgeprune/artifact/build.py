@@ -57,6 +57,7 @@ class _Job:
     work: Path
     debug: bool
     accuracy: float | None
+    only_bench: bool
 
     @property
     def compile_flags(self) -> tuple[str, ...]:
@@ -95,6 +96,7 @@ def build_artifact(
     tuning: dict[str, int | str | None] | None = None,
     accuracy: float | None = None,
     debug: bool = False,
+    only_bench: bool = False,
     progress: Progress | None = None,
 ) -> Manifest:
     """Build ``program`` for ``target`` into ``out_dir``, which is replaced as a whole or left alone.
@@ -103,6 +105,7 @@ def build_artifact(
     (all tensors of a record concatenated); the executable carries a few of them and checks itself within
     ``tolerance`` (largest difference over largest value). ``tuning`` and ``accuracy`` (a fraction)
     go into the manifest as they are. With ``debug`` the C part keeps its debug information and nothing is stripped.
+    ``only_bench`` leaves the libraries out, for an artifact that is measured and thrown away.
 
     Raises:
         UserError: ``model`` is no C identifier, the golden records do not fit the network, the network does not fit
@@ -117,7 +120,7 @@ def build_artifact(
     )
     version = f"{installed_version('edgeprune')}+{variant}.{program.onnx_sha256[:12]}"
     with replacing_directory(out_dir) as fresh, tempfile.TemporaryDirectory(prefix="edgeprune-build-") as work:
-        job = _Job(program, target, toolchain_for(target), model, version, Path(work), debug, accuracy)
+        job = _Job(program, target, toolchain_for(target), model, version, Path(work), debug, accuracy, only_bench)
         made = job.work / "artifact"
         made.mkdir()
         with explaining_little_space(job.work):
@@ -136,16 +139,17 @@ def _build(
     tuning: dict[str, int | str | None] | None,
     progress: Progress,
 ) -> Manifest:
-    progress.stage("building", 4)
+    progress.stage("building", 2 if job.only_bench else 4)
     layout, objects = _library_objects(job, out)
     _check_memory(job, layout)
     progress.advance("kernels compiled")
     found = {path.name: read_object(path) for path in objects}
     system_symbols = check_linkage(found, threaded=job.threaded)
-    job.toolchain.archive(objects, out / f"lib{job.model}.a")
-    progress.advance("static library")
-    _link_shared(job, objects, out)
-    progress.advance("shared library")
+    if not job.only_bench:
+        job.toolchain.archive(objects, out / f"lib{job.model}.a")
+        progress.advance("static library")
+        _link_shared(job, objects, out)
+        progress.advance("shared library")
     _link_bench(job, objects, golden, out)
     progress.advance("benchmark executable")
     manifest = Manifest(
@@ -275,7 +279,7 @@ def _link_bench(job: _Job, objects: list[Path], golden: GoldenRecords, out: Path
 
 def _no_tuning(program: Program) -> dict[str, int | str | None]:
     hits = sum(program.tuned.values())
-    return {"records": 0, "hits": hits, "kernels": len(program.kernels), "database_sha256": None}
+    return {"choice": None, "records": 0, "hits": hits, "kernels": len(program.kernels), "database_sha256": None}
 
 
 def _cpu_name(target: Target) -> str:

@@ -61,6 +61,7 @@ def command(
     if threads is not None:
         target = target.model_copy(update={"threads": threads})
     from edgeprune.onnx_reference import made_records
+    from edgeprune.stages.build import as_chosen
     from edgeprune.stages.lower import lower
     from edgeprune.toolchain import toolchain_for
 
@@ -72,6 +73,7 @@ def command(
         console_progress() as progress,
     ):
         lowered = Path(scratch)
+        target = as_chosen(tuned, target)
         lower(network, target, lowered, progress)
         golden = made_records(network)
         if form == "relax-vm":

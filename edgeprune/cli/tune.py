@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edgeprune.cli.choices_text import choices_text
 from edgeprune.cli.console_progress import console_progress
 from edgeprune.cli.default_verb import DefaultVerbGroup
 from edgeprune.cli.options import force_option, json_option, new_directory_option, one_target_option, print_json
@@ -59,6 +60,12 @@ for verb in (status_command, export_command, import_command):
 @click.option("--boards", type=click.IntRange(min=1), help="Of a tracker's boards use so many at once  [default: all]")
 @click.option("--emulated", is_flag=True, help="Tune an emulated board, by estimated cycles.")
 @click.option("--resume", is_flag=True, help="Go on with an earlier run's trials, or say that there are none.")
+@click.option(
+    "--choices/--no-choices",
+    default=Tune().choices,
+    show_default=True,
+    help="Then measure the whole artifact with and without tuned schedules, Winograd, channels last.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search.")
 @new_directory_option
 @force_option
@@ -71,6 +78,7 @@ def network_command(
     boards: int | None,
     emulated: bool,
     resume: bool,
+    choices: bool,
     seed: int,
     out: Path,
     force: bool,
@@ -87,7 +95,7 @@ def network_command(
       edgeprune tune model.onnx --target host --trials 128 --out tuned/
     """
     target = find_target(target_name)
-    budget = Tune(trials=trials, seconds=seconds, emulated=emulated, boards=boards)
+    budget = Tune(trials=trials, seconds=seconds, emulated=emulated, boards=boards, choices=choices)
     from edgeprune.stages.lower import lower
     from edgeprune.stages.tune import RESULT, known_trials, tune
 
@@ -100,7 +108,7 @@ def network_command(
             if not known:
                 raise UserError(f"{network}: --resume: no trial of it is known for {target.name}; leave --resume out")
             progress.note(f"{known} trials of earlier runs are known")
-        tune(lowered, target, budget, seed, partial, progress)
+        tune(network, lowered, target, budget, seed, partial, progress)
     found = json.loads((out / RESULT).read_text(encoding="utf-8"))
     if as_json:
         print_json(found)
@@ -118,3 +126,4 @@ def _show(found: dict[str, Any]) -> None:
     if found["best_us"] is not None:
         click.echo(f"{found['best_us']:.1f} us per inference in all kernels")
     click.echo(found["note"] or f"{found['trials']} trials in {found['seconds']:.0f} s; times are {found['basis']}")
+    click.echo(choices_text(found["choices"]))

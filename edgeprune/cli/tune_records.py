@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeprune.cache import cache_directory
+from edgeprune.cli.choices_text import choices_text
 from edgeprune.cli.options import json_option, one_target_option, print_json
 from edgeprune.errors import UserError
-from edgeprune.target import find_target
+from edgeprune.target import Target, find_target
 
 if TYPE_CHECKING:
+    from edgeprune.lowering import Lowered
     from edgeprune.tuning.database import Database
     from edgeprune.tuning.status import DeviceStatus
 
@@ -85,8 +87,15 @@ def _devices(target_name: str | None, network: Path | None) -> tuple[list[Device
 
     if target_name is None:
         return all_devices(cache_directory("tuning"))
-    kernels = None if network is None else _kernels(network, target_name)
-    return [device_status(_open(target_name), kernels)], []
+    if network is None:
+        return [device_status(_open(target_name))], []
+    from edgeprune.lowering import lower
+    from edgeprune.stages.choose import network_key
+
+    target = find_target(target_name)
+    lowered = lower(network, target)
+    key = network_key(lowered.onnx_sha256, target)
+    return [device_status(_open(target_name), _named(lowered, target), key)], []
 
 
 def _open(target_name: str) -> Database:
@@ -99,10 +108,15 @@ def _open(target_name: str) -> Database:
 
 def _kernels(network: Path, target_name: str) -> list[tuple[str, str]]:
     from edgeprune.lowering import lower
-    from edgeprune.tuning.kernels import extract_kernels
 
     target = find_target(target_name)
-    return [(kernel.workload, kernel.name) for kernel in extract_kernels(lower(network, target), target)]
+    return _named(lower(network, target), target)
+
+
+def _named(lowered: Lowered, target: Target) -> list[tuple[str, str]]:
+    from edgeprune.tuning.kernels import extract_kernels
+
+    return [(kernel.workload, kernel.name) for kernel in extract_kernels(lowered, target)]
 
 
 def _show(device: DeviceStatus) -> None:
@@ -121,3 +135,5 @@ def _show(device: DeviceStatus) -> None:
             + (f"  failed: {failures}" if failures else "")
             + ("  (no further schedules)" if kernel.exhausted else "")
         )
+    for compared in device.compared:
+        click.echo(f"{compared.name}: {choices_text(compared.as_dict())}")

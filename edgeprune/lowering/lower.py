@@ -38,7 +38,7 @@ def lower(path: Path, target: Target) -> Lowered:
     reject_overflowing_weights(imported, target)
     compiled_for = tvm_target(target)
     unit = VectorUnit.of(compiled_for).holding(target.cpu.precision)
-    passes = [*_layout_passes(), *half_passes(target)]
+    passes = [*_layout_passes(target.cpu), *half_passes(target)]
     try:
         with compiled_for:
             channels_last = tvm.ir.transform.Sequential(passes)(spell_out_scalars(imported.module))
@@ -80,12 +80,10 @@ def _reject_leftovers(path: Path, module: tvm.IRModule) -> None:
                 raise UserError(f"{path}: operator {operator.removeprefix('relax.')} is not supported in an artifact")
 
 
-def _layout_passes() -> list[tvm.ir.transform.Pass]:
-    return [
-        transform.DecomposeOpsForInference(),
-        transform.CanonicalizeBindings(),
-        transform.ConvertLayout(_LAYOUT),
-    ]
+def _layout_passes(cpu: Cpu) -> list[tvm.ir.transform.Pass]:
+    # ONNX has channels first, which then needs nothing.
+    converted = [transform.ConvertLayout(_LAYOUT)] if cpu.layout == "NHWC" else []
+    return [transform.DecomposeOpsForInference(), transform.CanonicalizeBindings(), *converted]
 
 
 def _kernel_passes(rules: dict[str, Legalizer]) -> list[tvm.ir.transform.Pass]:

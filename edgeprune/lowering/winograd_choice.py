@@ -32,7 +32,7 @@ def worthwhile_sizes(shape: Shape, lanes: int, cpu: Cpu) -> tuple[int, ...]:
     """
     enough = _WORTH_IT * instructions(shape, None, lanes, cpu)
     found = []
-    for size in (2, 4):
+    for size in (2, 4)[: cpu.winograd_tiles // 2]:
         cost = instructions(shape, size, lanes, cpu)
         if cost < enough and math.prod(shape.tiles(size)) >= _FEWEST_TILES:
             found.append(size)

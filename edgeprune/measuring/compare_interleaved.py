@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,29 @@ def compare_interleaved(
         taken: list[list[NDArray[np.int64]]] = [[], []]
         for index in range(rounds):
             for artifact, kept in zip(artifacts, taken, strict=True):
-                argv = [board.push(artifact.executable), "--warmup", str(warmup), "--samples", str(samples), *placed]
-                where = f"{artifact.model} ({artifact.variant}) on {target.name}"
-                run = read_bench_run(board.run(argv, timeout=timeout), where)
-                refuse_hidden_emulation(board, run, target)
-                kept.append(run.samples_ns)
+                options = ["--warmup", str(warmup), "--samples", str(samples), *placed]
+                kept.append(take_turn(board, board.push(artifact.executable), artifact, target, options, timeout))
             progress.advance(f"round {index + 1}")
     return summarise_rounds(target.name, *(np.stack(kept) for kept in taken))
+
+
+def take_turn(
+    board: Transport,
+    executable: str,
+    artifact: BenchArtifact,
+    target: Target,
+    options: Sequence[str],
+    timeout: float = TIMEOUT_S,
+) -> NDArray[np.int64]:
+    """Return the samples in nanoseconds of one run of ``executable``, which is ``artifact``'s on the board.
+
+    Raises:
+        ParityError, StageFailure: as for `measure`.
+    """
+    done = board.run([executable, *options], timeout=timeout)
+    run = read_bench_run(done, f"{artifact.model} ({artifact.variant}) on {target.name}")
+    refuse_hidden_emulation(board, run, target)
+    return run.samples_ns
 
 
 def summarise_rounds(target: str, first: NDArray[np.int64], second: NDArray[np.int64]) -> Comparison:

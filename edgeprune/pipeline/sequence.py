@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,18 +118,21 @@ def lower_stage(run: Run, target: Target, variant: Variant) -> Stage:
 
 
 def tune_stage(run: Run, target: Target, variant: Variant) -> Stage:
-    """The tuning records of one network on one board."""
+    """The tuning records of one network on one board, and which way of building it is the fastest there."""
     lowered = run.root / "lower" / target.name / variant
+    network = run.root / "export" / f"{variant}.onnx"
 
     def work(out: Path, progress: Progress) -> None:
         from edgeprune.stages.tune import tune
 
-        tune(lowered, target, run.recipe.tune, run.recipe.seed, out, progress)
+        tune(network, lowered, target, run.recipe.tune, run.recipe.seed, out, progress)
 
     settings: dict[str, Any] = {"tune": run.recipe.tune.model_dump(mode="json"), "seed": run.recipe.seed}
-    settings |= _cpu_facts(target) | {"transport": target.transport} | package_versions(*_TVM_PACKAGES)
-    code = ("tuning", "lowering", "stages/tune")
-    return Stage(f"tune/{target.name}/{variant}", work, inputs={"lower": lowered}, settings=settings, code=code)
+    settings |= _cpu_facts(target) | target.model_dump(mode="json", include={"transport", "toolchain", "threads"})
+    settings |= package_versions(*_TVM_PACKAGES)
+    code = ("tuning", "lowering", "artifact", "measuring", "stages/tune", "stages/choose", "stages/choice_turns")
+    inputs = {"lower": lowered, "onnx": network}
+    return Stage(f"tune/{target.name}/{variant}", work, inputs=inputs, settings=settings, code=code)
 
 
 def build_stage(run: Run, target: Target, variant: Variant) -> Stage:
@@ -136,16 +140,24 @@ def build_stage(run: Run, target: Target, variant: Variant) -> Stage:
     lowered = run.root / "lower" / target.name / variant
     tuned = run.root / "tune" / target.name / variant
     golden = run.root / "export" / "golden.safetensors"
+    network = run.root / "export" / f"{variant}.onnx"
 
     def work(out: Path, progress: Progress) -> None:
-        from edgeprune.stages.build import build
+        from edgeprune.stages.build import as_chosen, build
         from edgeprune.stages.golden import built_in_records, load_golden
+        from edgeprune.stages.lower import lower
 
         records = built_in_records(load_golden(golden), variant)
         accuracy = validation_accuracy(run.root, variant)
-        build(lowered, tuned, records, target, variant, run.model_name, out, progress, accuracy)
+        chosen = as_chosen(tuned, target)
+        with tempfile.TemporaryDirectory(prefix="edgeprune-") as scratch:
+            if chosen.cpu != target.cpu:
+                lower(network, chosen, Path(scratch), progress)
+            found = lowered if chosen.cpu == target.cpu else Path(scratch)
+            build(found, tuned, records, chosen, variant, run.model_name, out, progress, accuracy)
 
     inputs = {"lower": lowered, "tune": tuned, "golden": golden, "history": history_file(run.root, variant)}
+    inputs["onnx"] = network
     settings = target.model_dump(mode="json", include={"cpu", "toolchain", "memory_mib", "threads"})
     settings |= {"model": run.model_name} | package_versions("ziglang", *_TVM_PACKAGES)
     settings |= {"compiler": _compiler_facts(target)}
@@ -214,7 +226,7 @@ def report_stage(run: Run) -> Stage:
         for kind in ("lower", "tune", "build", "measure"):
             inputs[f"{kind}/{target.name}"] = run.root / kind / target.name
     settings = {"recipe": run.recipe.model_dump(mode="json"), "targets": [target.name for target in run.targets]}
-    parts = ("report", "report_parts", "report_targets", "report_latency", "report_environment")
+    parts = ("report", "report_parts", "report_targets", "report_latency", "report_environment", "report_choices")
     code = ("reporting", *(f"stages/{part}" for part in parts))
     return Stage("report", work, inputs=inputs, settings=settings, code=code)
 

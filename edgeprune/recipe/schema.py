@@ -82,13 +82,16 @@ class Tune(Table):
     """The budget per network and target: measured candidates, and seconds after which no new one is started.
 
     ``emulated`` lets boards that are only emulated be tuned too, by estimated cycles. ``boards`` is how many of a
-    tracker's boards of the target's key work at once, all it knows unless given.
+    tracker's boards of the target's key work at once, all it knows unless given. ``choices`` has the whole artifact
+    measured after the search, with and without tuned schedules, Winograd's method and channels last; the surely faster
+    one is built.
     """
 
     trials: int = Field(default=64, ge=0)
     seconds: float = Field(default=600.0, gt=0)
     emulated: bool = False
     boards: int | None = Field(default=None, ge=1)
+    choices: bool = True
 
 
 class Recipe(Table):

@@ -5,6 +5,7 @@
 
 from edgeprune.reporting.compare import Comparison, ComparisonRow, compare_reports, print_comparison
 from edgeprune.reporting.device import (
+    BuildChoice,
     Circumstance,
     CycleEstimate,
     Fact,
@@ -29,6 +30,7 @@ from edgeprune.reporting.table import print_table
 
 __all__ = [
     "Accuracy",
+    "BuildChoice",
     "Circumstance",
     "Comparison",
     "ComparisonRow",

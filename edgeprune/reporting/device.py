@@ -73,6 +73,20 @@ class Kernel(Part):
     best: Figure
 
 
+class BuildChoice(Part):
+    """One way to build the network, measured as a whole beside the others; the first of them is the baseline.
+
+    ``ratio`` is its time over the baseline's. ``interval`` is the bootstrap interval of measured ratios, of estimated
+    ones the range over the ends of the model's range. ``kept``: the artifact is built like this.
+    """
+
+    name: str
+    time: Figure
+    ratio: Figure
+    interval: Interval | None
+    kept: bool
+
+
 class Rate(Part):
     """What work was done in a time, per second, and as a fraction of what the board could do at most (%)."""
 
@@ -166,6 +180,7 @@ class VariantResult(Part):
     cycles: CycleEstimate | None = None
     roofline: Roofline | None = None
     kernels: tuple[Kernel, ...] = ()
+    choices: tuple[BuildChoice, ...] = ()
     parity: tuple[Parity, ...] = ()
     verdicts: tuple[str, ...] = ()
     environment: tuple[Fact, ...] = ()

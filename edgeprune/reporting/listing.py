@@ -14,7 +14,7 @@ from edgeprune.reporting.headline import accuracy_change, headline
 from edgeprune.reporting.model import Report
 
 Section: TypeAlias = Literal[
-    "network", "target", "headline", "epoch", "round", "layer", "kernel", "step", "parity", "stage"
+    "network", "target", "headline", "epoch", "round", "layer", "kernel", "choice", "step", "parity", "stage"
 ]
 
 _COLUMNS = ("section", "target", "variant", "item", "figure", "value", "unit", "provenance", "reason")
@@ -116,6 +116,9 @@ def _details(target: TargetResult, result: VariantResult) -> Iterator[NamedFigur
     for kernel in result.kernels:
         yield NamedFigure("kernel", target.name, result.variant, kernel.name, "trials", kernel.trials)
         yield NamedFigure("kernel", target.name, result.variant, kernel.name, "best time", kernel.best)
+    for choice in result.choices:
+        yield NamedFigure("choice", target.name, result.variant, choice.name, "time", choice.time)
+        yield NamedFigure("choice", target.name, result.variant, choice.name, "over the baseline", choice.ratio)
     for number, step in enumerate(result.roofline.steps if result.roofline is not None else ()):
         item = f"{number}: {step.kernel}"
         yield NamedFigure("step", target.name, result.variant, item, "time", step.time)

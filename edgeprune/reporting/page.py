@@ -166,8 +166,9 @@ def _ranged(cycles: CycleEstimate | None) -> Markup:
 
 
 def _bounds(interval: Interval) -> Markup:
-    return Markup("<small>{:.0f} % interval</small> <small>{}\N{EN DASH}{}</small>").format(
-        100 * interval.confidence, _precise(interval.low), _precise(interval.high)
+    kind = "range of the model" if interval.confidence == 1 else f"{100 * interval.confidence:.0f} % interval"
+    return Markup("<small>{}</small> <small>{}\N{EN DASH}{}</small>").format(
+        kind, _precise(interval.low), _precise(interval.high)
     )
 
 

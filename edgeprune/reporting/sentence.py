@@ -34,6 +34,16 @@ def cycle_sentences(report: Report) -> list[str]:
     return sentences
 
 
+def choice_sentences(report: Report) -> list[str]:
+    """Return a sentence for each target with compared ways to build: which is built, and what it gains."""
+    sentences = []
+    for target in report.targets:
+        parts = [_built(result) for result in target.variants if len(result.choices) > 1]
+        if parts:
+            sentences.append(f"{target.name}: {'; '.join(parts)}.")
+    return sentences
+
+
 def place_sentences(report: Report) -> list[str]:
     """Return a sentence for each board that is another machine."""
     return [f"{target.name} was reached at {target.elsewhere}." for target in report.targets if target.elsewhere]
@@ -84,6 +94,15 @@ def _accuracy(report: Report) -> str:
 def _range(cycles: CycleEstimate) -> str:
     time = f", {human(cycles.time)} at the highest clock" if cycles.time.value is not None else ""
     return f"{human(cycles.value)} cycles between {human(cycles.low)} and {human(cycles.high)}{time}"
+
+
+def _built(result: VariantResult) -> str:
+    kept = next(choice for choice in result.choices if choice.kept)
+    among = f"{result.variant} is built with {kept.name}, of {len(result.choices)} ways compared as a whole"
+    if kept.ratio.value is None or kept.interval is None:
+        return f"{among} (no other was surely faster)"
+    bounds = f"[{kept.interval.low:.3g}, {kept.interval.high:.3g}]"
+    return f"{among}: {kept.ratio.value:.3g} {bounds} of the baseline's time ({kept.ratio.provenance})"
 
 
 def _achieved(result: VariantResult) -> str:

@@ -16,6 +16,7 @@ from edgeprune.reporting.footnotes import Footnotes
 from edgeprune.reporting.model import Report
 from edgeprune.reporting.quantity import duration_pair, human
 from edgeprune.reporting.sentence import (
+    choice_sentences,
     cycle_sentences,
     place_sentences,
     ratio_sentences,
@@ -49,6 +50,16 @@ _COLUMNS = (
 )
 
 
+_TOLD = (
+    ratio_sentences,
+    cycle_sentences,
+    choice_sentences,
+    roofline_sentences,
+    place_sentences,
+    verdict_sentences,
+)
+
+
 def print_table(report: Report, console: Console) -> None:
     """Print a row per target and variant, the legend, then in words ratios, ranges, rates, places and verdicts."""
     footnotes = Footnotes()
@@ -57,7 +68,7 @@ def print_table(report: Report, console: Console) -> None:
         console.print(_rows(report, footnotes))
         _print_legend(footnotes, console)
         console.print()
-    for tell in (ratio_sentences, cycle_sentences, roofline_sentences, place_sentences, verdict_sentences):
+    for tell in _TOLD:
         for sentence in tell(report):
             console.print(Text(sentence))
     _print_not_run(report, console)

@@ -12,8 +12,9 @@ from edgeprune.artifact import Manifest, build_artifact
 from edgeprune.lowering import Lowered, read_program, schedule
 from edgeprune.pipeline.content_hash import hash_json, hash_tree
 from edgeprune.progress import Progress
+from edgeprune.stages.choose import RECORDS
 from edgeprune.stages.golden import tolerance_on
-from edgeprune.stages.tune import RECORDS, RESULT
+from edgeprune.stages.tune import RESULT, chosen
 from edgeprune.target import Target
 
 
@@ -30,11 +31,12 @@ def build(
 ) -> Manifest:
     """Write library, header, shared library, benchmark executable and manifest to ``out``.
 
-    ``golden`` holds inputs ``(N, ...)`` and the outputs expected of them. Without ``tuned`` every kernel gets its
-    default schedule. ``accuracy`` goes into the manifest: what the network answers right on the validation split.
+    ``lowered_in`` is the network lowered for `as_chosen`'s target. ``golden`` holds inputs ``(N, ...)`` and the outputs
+    expected of them. Without ``tuned`` every kernel gets its default schedule. ``accuracy`` goes into the manifest:
+    what the network answers right on the validation split.
     """
     lowered = Lowered.load(lowered_in)
-    records = tuned / RECORDS if tuned is not None else None
+    records = records_of(tuned)
     program = read_program(schedule(lowered, target, records, progress=progress))
     # The artifact takes its directory over as a whole; the stage's own directory already has its key in it.
     whole = out / "artifact"
@@ -57,11 +59,25 @@ def build(
     return manifest
 
 
+def as_chosen(tuned: Path | None, target: Target) -> Target:
+    """Return ``target`` with the keys under which the network is to be lowered, by what `tune` left in ``tuned``."""
+    choice = chosen(tuned)
+    return target if choice is None else choice.applied(target)
+
+
+def records_of(tuned: Path | None) -> Path | None:
+    """Return where the records lie that a build takes, ``None`` where default schedules are as fast."""
+    choice = chosen(tuned)
+    return None if tuned is None or (choice is not None and not choice.tuned) else tuned / RECORDS
+
+
 def _tuning(tuned: Path | None, kernels: dict[str, bool]) -> dict[str, int | str | None]:
     hits = sum(kernels.values())
-    if tuned is None:
-        return {"records": 0, "hits": hits, "kernels": len(kernels), "database_sha256": None}
-    found = json.loads((tuned / RESULT).read_text(encoding="utf-8"))
-    valid = sum(kernel["best_us"] is not None for kernel in found["kernels"])
-    digest = hash_json(hash_tree(tuned / RECORDS)) if valid else None
-    return {"records": valid, "hits": hits, "kernels": len(kernels), "database_sha256": digest}
+    choice, records = chosen(tuned), records_of(tuned)
+    found: dict[str, int | str | None] = {"choice": None if choice is None else choice.name}
+    found |= {"records": 0, "hits": hits, "kernels": len(kernels), "database_sha256": None}
+    if tuned is None or records is None:
+        return found
+    result = json.loads((tuned / RESULT).read_text(encoding="utf-8"))
+    valid = sum(kernel["best_us"] is not None for kernel in result["kernels"])
+    return found | {"records": valid, "database_sha256": hash_json(hash_tree(records)) if valid else None}

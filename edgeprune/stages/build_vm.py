@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from edgeprune.lowering import Lowered, schedule
 from edgeprune.progress import Progress
+from edgeprune.stages.build import records_of
 from edgeprune.stages.golden import tolerance_on
-from edgeprune.stages.tune import RECORDS
 from edgeprune.target import Target
 from edgeprune.vm_export import VmManifest, export_vm
 
@@ -25,7 +25,6 @@ def build_vm(
     progress: Progress,
 ) -> VmManifest:
     """Write the library and its description to ``out``; without ``tuned`` every kernel gets its default schedule."""
-    records = tuned / RECORDS if tuned is not None else None
-    scheduled = schedule(Lowered.load(lowered_in), target, records, progress=progress)
+    scheduled = schedule(Lowered.load(lowered_in), target, records_of(tuned), progress=progress)
     progress.stage("exporting for TVM's runtime", None)
     return export_vm(scheduled, target, out, model=model, golden=golden, tolerance=tolerance_on(target))

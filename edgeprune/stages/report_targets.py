@@ -21,6 +21,7 @@ from edgeprune.reporting import (
     Variant,
     VariantResult,
 )
+from edgeprune.stages.report_choices import build_choices
 from edgeprune.stages.report_environment import circumstances, facts
 from edgeprune.stages.report_latency import latency, roofline
 from edgeprune.stages.report_parts import absent_reason, parity, read_json
@@ -87,6 +88,7 @@ def _variant(
         cycles=_cycles(measurement),
         roofline=roofline(measurement),
         kernels=_kernels(manifest, tuning),
+        choices=build_choices(tuning),
         parity=_parity(measurement),
         verdicts=_verdicts(measurement),
         environment=facts(measurement),
@@ -155,7 +157,8 @@ def _cycles(measurement: Mapping[str, Any]) -> CycleEstimate | None:
 
 
 def _kernels(manifest: Mapping[str, Any], tuning: Mapping[str, Any]) -> tuple[Kernel, ...]:
-    tuned = {entry["name"]: entry for entry in tuning["kernels"]}
+    # Lowered otherwise than it was tuned, a kernel of the same name may be another one.
+    tuned = {} if tuning["choices"].get("relowered") else {entry["name"]: entry for entry in tuning["kernels"]}
     kind = tuning["provenance"]
     return tuple(
         _kernel(entry, tuned.get(entry["name"].removesuffix("_prepacked")), kind) for entry in manifest["kernels"]

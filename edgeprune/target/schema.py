@@ -21,6 +21,8 @@ class Cpu(Table):
     stored and computed in; a network's inputs and outputs are float32 either way. ``winograd`` lets 3x3 convolutions be
     computed by Winograd's method where that is faster, from up to four times as many weights; a number is how many
     times their own size a network's weights may take by it.
+    ``winograd_tiles`` is the edge of its largest tiles, 2 for F(2, 3) alone. ``layout`` is how images lie in memory
+    between layers: channels last or first.
     """
 
     isa: Literal["x86_64", "aarch64", "armv7", "native"]
@@ -30,6 +32,8 @@ class Cpu(Table):
     float_abi: Literal["hard", "soft"] | None = None
     precision: Literal["float32", "float16"] = "float32"
     winograd: bool | float = True
+    winograd_tiles: Literal[2, 4] = 4
+    layout: Literal["NHWC", "NCHW"] = "NHWC"
 
     @field_validator("winograd", mode="before")
     @classmethod

@@ -67,7 +67,7 @@ def tune(
     if records.dropped_bytes:
         progress.note(f"{records.directory}: dropped {records.dropped_bytes} bytes of a record that was never finished")
     states = _states(lowered, target, budget, records)
-    note = _why_not(target, budget)
+    note = why_not(target, budget)
     if note and any(state.best is not None for state in states):
         note += "; what the database holds is used"
     if not note and not any(state.remaining or state.stale for state in states):
@@ -116,7 +116,8 @@ def _states(lowered: Lowered, target: Target, budget: Tune, records: Database) -
     return states
 
 
-def _why_not(target: Target, budget: Tune) -> str:
+def why_not(target: Target, budget: Tune) -> str:
+    """Return why ``target`` is not tuned at all, "" where it is."""
     if budget.trials == 0:
         return f"not tuned for {target.name}: the budget is 0 trials"
     if target.emulated and not budget.emulated:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeprune.errors import UserError
+from edgeprune.tuning.choice_log import ChoiceLog, Compared
 from edgeprune.tuning.database import Database
 from edgeprune.tuning.descriptor import Descriptor
 
@@ -28,16 +29,21 @@ class KernelStatus:
 
 @dataclass(frozen=True)
 class DeviceStatus:
-    """One device's database. ``hit_rate`` is the share of the asked kernels with a valid record."""
+    """One device's database. ``hit_rate`` is the share of the asked kernels with a valid record.
+
+    ``compared`` are whole networks, built in several ways and measured.
+    """
 
     descriptor: Descriptor
     directory: Path
     kernels: tuple[KernelStatus, ...]
     hit_rate: float | None = None
+    compared: tuple[Compared, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON-able values."""
-        return asdict(self) | {"directory": str(self.directory), "key": self.descriptor.key}
+        compared = [found.as_dict() for found in self.compared]
+        return asdict(self) | {"directory": str(self.directory), "key": self.descriptor.key, "compared": compared}
 
 
 def all_devices(root: Path) -> tuple[list[DeviceStatus], list[str]]:
@@ -51,13 +57,20 @@ def all_devices(root: Path) -> tuple[list[DeviceStatus], list[str]]:
     return devices, unreadable
 
 
-def device_status(records: Database, kernels: Collection[tuple[str, str]] | None = None) -> DeviceStatus:
-    """Return the state of one database: of all its kernels, or of a network's ``kernels`` (workload and name)."""
+def device_status(
+    records: Database, kernels: Collection[tuple[str, str]] | None = None, network: str | None = None
+) -> DeviceStatus:
+    """Return the state of one database: of all its kernels, or of a network's ``kernels`` (workload and name).
+
+    ``network`` is the key by which that network's comparison of ways to build is found.
+    """
     asked = [(workload, records.name(workload)) for workload in records.workloads] if kernels is None else kernels
     states = tuple(_kernel(records, workload, name) for workload, name in asked)
     hits = sum(state.best_us is not None for state in states)
     hit_rate = None if kernels is None or not states else hits / len(states)
-    return DeviceStatus(Descriptor.read(records.directory), records.directory, states, hit_rate)
+    log = ChoiceLog(records.directory)
+    compared = log.all if network is None else tuple(filter(None, [log.compared(network)]))
+    return DeviceStatus(Descriptor.read(records.directory), records.directory, states, hit_rate, compared)
 
 
 def _kernel(records: Database, workload: str, name: str | None) -> KernelStatus:

@@ -1,10 +1,11 @@
 /*
  * A stand-in for a generated bench_model.c: y = 2x + b over three values, with b as a second input.
  * Macros break it in the ways that the tests need: WRONG_GOLDEN, NOT_FINITE, MODEL_ERROR, TRAP, FOREIGN, WORK=n,
- * UNPROFILED, THREADED; JUMP=s, with clock_gettime=jumping_clock, a clock that jumps by s seconds while timing; and
+ * UNPROFILED, THREADED; JUMP=s, with clock_gettime=jumping_clock, a clock that jumps by s seconds while timing; TICK=n,
+ * with clock_gettime=ticking_clock, one that goes on by n ns whenever it is read, and by nothing else; and
  * PLACES, which tells at the end at how many places of a page the stack was when it ran, in steps of 16 bytes.
  */
-#ifdef JUMP
+#if defined JUMP || defined TICK
 #define _GNU_SOURCE
 #include <sys/syscall.h>
 #include <time.h>
@@ -61,6 +62,17 @@ int jumping_clock(clockid_t clock, struct timespec *time) {
     int status = (int)syscall(SYS_clock_gettime, clock, time);
     if (clock == CLOCK_MONOTONIC && ++readings > 400) time->tv_sec += JUMP;
     return status;
+}
+#endif
+
+#ifdef TICK
+int ticking_clock(clockid_t clock, struct timespec *time) {
+    static long long reading = 1000000000;
+    if (clock != CLOCK_MONOTONIC) return (int)syscall(SYS_clock_gettime, clock, time);
+    reading += TICK;
+    time->tv_sec = (time_t)(reading / 1000000000);
+    time->tv_nsec = (long)(reading % 1000000000);
+    return 0;
 }
 #endif
 

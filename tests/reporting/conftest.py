@@ -9,6 +9,7 @@ import pytest
 
 from edgeprune.reporting import (
     Accuracy,
+    BuildChoice,
     Circumstance,
     CycleEstimate,
     DataSummary,
@@ -96,6 +97,25 @@ def kernels(variant: Variant, tuned: bool, best: Figure) -> tuple[Kernel, ...]:
     )
 
 
+def choices(median: float) -> tuple[BuildChoice, ...]:
+    return (
+        BuildChoice(
+            name="default schedules",
+            time=Figure.measured(1.25 * median, "us"),
+            ratio=Figure.absent("the baseline", "1"),
+            interval=None,
+            kept=False,
+        ),
+        BuildChoice(
+            name="tuned schedules",
+            time=Figure.measured(median, "us"),
+            ratio=Figure.measured(0.8, "1"),
+            interval=Interval(low=0.79, high=0.81, confidence=0.95),
+            kept=True,
+        ),
+    )
+
+
 def rate(flop: int, moved: int, time: float, peak: float | None) -> Rate:
     """Return what ``time`` us give, against ``peak`` FLOP/s and an unknown bandwidth."""
     achieved = 1e6 * flop / time
@@ -172,6 +192,7 @@ def result(
             on_host,
             Figure.measured(median / 5, "us") if on_host else Figure.absent("not tuned: no board", "us"),
         ),
+        choices=choices(median) if on_host else (),
         parity=(parity("onnxruntime | artifact", 3.1e-7, how),),
         verdicts=("governor not fixed: no cpufreq on this machine",) if on_host else (),
         environment=(Fact(name="governor", value="absent"), Fact(name="cores used", value="1")) if on_host else (),
