@@ -20,6 +20,7 @@ from edgeprune.lowering.ranks import spell_out_scalars
 from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.lowering.winograd_plan import weight_bytes, winograd_sizes
 from edgeprune.target import Target
+from edgeprune.target.schema import Cpu
 
 # Channels innermost make every kernel's inner loop contiguous; weights follow, output channels innermost. Transposed
 # convolutions have kernels in the other layout only.
