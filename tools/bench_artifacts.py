@@ -3,7 +3,9 @@
     python tools/bench_artifacts.py --json artifacts.json [--quick] [--markdown docs/artifacts.md]
 
 Every artifact is built with default schedules and checked in the emulator with its board's CPU enforced; where there
-is no emulator its row says so. `--quick` leaves out MobileNetV2. Nothing here is a latency.
+is no emulator its row says so. A network whose weights grow by Winograd's method has two rows: as its target says, and
+with `cpu.winograd = false`, which is held against the network's own weights. `--quick` leaves out MobileNetV2, `--add`
+keeps an earlier run's rows of other networks and targets. Nothing here is a latency.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +27,8 @@ from reference_networks import REFERENCES, Reference, build
 from edgeprune.artifact import build_artifact
 from edgeprune.emulation import Unavailable
 from edgeprune.exporting import export_onnx
-from edgeprune.lowering import lower, read_program, schedule
+from edgeprune.lowering import import_onnx, lower, read_program, schedule
+from edgeprune.lowering.winograd_plan import weight_bytes
 from edgeprune.measuring.bench_run import read_bench_run
 from edgeprune.measuring.open_transport import open_transport
 from edgeprune.onnx_reference import made_records
@@ -41,13 +44,21 @@ _START, _END = "<!-- table -->", "<!-- end of table -->"
 
 @dataclass(frozen=True)
 class Row:
-    """One network on one board. ``not_run`` says why the executable was not run, if it was not; sizes in bytes."""
+    """One network on one board; sizes in bytes.
+
+    ``own_weight_bytes`` are the network's weights as float32, ``weight_bytes`` what the artifact keeps of them: more
+    where channels are filled up to whole vectors or weights are transformed (``winograd``: how far the target lets
+    them grow, false if nothing was transformed). ``overhead_bytes`` is what the executable has beyond the weights it
+    keeps. ``not_run`` says why it was not run, if it was not.
+    """
 
     network: str
     target: str
     isa: str
     emulated_cpu: str
+    winograd: bool | float
     executable_bytes: int
+    own_weight_bytes: int
     weight_bytes: int
     overhead_bytes: int
     allowed_overhead_bytes: int
@@ -73,10 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             path = Path(scratch) / f"{reference.name}.onnx"
             network = build(reference, weights=weights)
             export_onnx(network, torch.zeros(1, *reference.input_shape), path)
-            golden = made_records(path)
             for target in targets:
-                rows.append(_row(reference, path, golden, target, Path(scratch) / target.name))
-                print(_in_words(rows[-1]), flush=True)
+                for row in _rows(reference, path, target, Path(scratch) / target.name):
+                    rows.append(row)
+                    print(_in_words(row), flush=True)
+    if options.add:
+        rows = [*_earlier_rows(options.json, rows), *rows]
     document = _document(rows, options)
     options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     if options.markdown is not None:
@@ -94,6 +107,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--markdown", type=Path, help=f"a page whose part between {_START} and {_END} the table becomes"
     )
     parser.add_argument("--quick", action="store_true", help=f"without {LARGE}")
+    parser.add_argument("--add", action="store_true", help="to the rows that the JSON file holds already")
     names = [reference.name for reference in REFERENCES]
     parser.add_argument("--networks", nargs="+", choices=names, default=names)
     parser.add_argument("--targets", nargs="+", default=TARGETS)
@@ -101,7 +115,22 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _row(reference: Reference, path: Path, golden: Any, target: Target, out: Path) -> Row:
+def _earlier_rows(path: Path, rows: list[Row]) -> list[Row]:
+    made = {(row.network, row.target) for row in rows}
+    found = [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))["rows"]] if path.exists() else []
+    return [row for row in found if (row.network, row.target) not in made]
+
+
+def _rows(reference: Reference, path: Path, target: Target, out: Path) -> Iterator[Row]:
+    row = _row(reference, path, target, out)
+    yield row
+    if row.winograd is not False:
+        plain = target.model_copy(update={"cpu": target.cpu.model_copy(update={"winograd": False})})
+        yield _row(reference, path, plain, out)
+
+
+def _row(reference: Reference, path: Path, target: Target, out: Path) -> Row:
+    golden = made_records(path)
     start = time.monotonic()
     program = read_program(schedule(lower(path, target), target))
     manifest = build_artifact(
@@ -122,7 +151,9 @@ def _row(reference: Reference, path: Path, golden: Any, target: Target, out: Pat
         target=target.name,
         isa=target.cpu.isa,
         emulated_cpu=target.emulator.cpu if target.emulator is not None else "",
+        winograd=any("winograd" in kernel.name for kernel in manifest.kernels) and target.cpu.winograd,
         executable_bytes=executable,
+        own_weight_bytes=weight_bytes(import_onnx(path).module),
         weight_bytes=manifest.weight_bytes,
         overhead_bytes=executable - manifest.weight_bytes,
         allowed_overhead_bytes=reference.overhead_bytes,
@@ -152,6 +183,13 @@ def _complaints(row: Row) -> list[str]:
         found.append(
             f"{where}: {row.overhead_bytes:,} bytes beyond its weights, allowed {row.allowed_overhead_bytes:,}"
         )
+    beyond_own = row.executable_bytes - row.own_weight_bytes
+    if row.winograd is False and beyond_own > row.allowed_overhead_bytes:
+        found.append(
+            f"{where}: {beyond_own:,} bytes beyond the network's own weights, allowed {row.allowed_overhead_bytes:,}"
+        )
+    if not isinstance(row.winograd, bool) and row.weight_bytes > row.winograd * row.own_weight_bytes:
+        found.append(f"{where}: keeps {row.weight_bytes:,} bytes of weights, more than {row.winograd:g} times its own")
     if row.arena_bytes > 1.1 * row.arena_bound_bytes:
         found.append(f"{where}: arena {row.arena_bytes:,} bytes, more than 10 % above its bound")
     return found
@@ -160,13 +198,17 @@ def _complaints(row: Row) -> list[str]:
 def _in_words(row: Row) -> str:
     outcome = row.not_run or f"{row.max_relative_error:.1e} off"
     return (
-        f"{row.network} on {row.target}: weights + {row.overhead_bytes / 1024:.1f} KiB, arena {row.arena_bytes:,}, "
+        f"{row.network}{_method(row.winograd)} on {row.target}: {row.weight_bytes / 1024:,.1f} KiB of weights "
+        f"({row.own_weight_bytes / 1024:,.1f} its own) + {row.overhead_bytes / 1024:.1f}, "
+        f"arena {row.arena_bytes:,}, "
         f"{outcome}, built in {row.build_seconds} s"
     )
 
 
 def _document(rows: list[Row], options: argparse.Namespace) -> dict[str, Any]:
     versions = {name: version(name) for name in ("edgeprune", "torch", "onnxruntime", "apache-tvm", "ziglang")}
+    order = [reference.name for reference in REFERENCES]
+    rows.sort(key=lambda row: order.index(row.network))
     real = options.mobilenet_v2_weights is not None and any(row.network == LARGE for row in rows)
     return {
         "tool": "bench_artifacts",
@@ -183,16 +225,18 @@ def _markdown(document: dict[str, Any]) -> str:
         f"Weights are seeded random ones{', those of MobileNetV2 torchvision’s for ImageNet' if real else ''}.",
         f"Made with {versions}.",
         "",
-        "| network | core | executable | over weights | library code | arena | over bound | error |",
-        "|---|---|---:|---:|---:|---:|---:|---:|",
+        "| network | core | own weights | kept | executable | over kept | over own | library code | arena | over bound "
+        "| error |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in document["rows"]:
         error = "not run" if row["max_relative_error"] is None else f"{row['max_relative_error']:.1e}"
         above = 100 * (row["arena_bytes"] / row["arena_bound_bytes"] - 1)
         lines.append(
-            f"| {row['network']} | {row['emulated_cpu'] or row['target']} | {_kib(row['executable_bytes'])} "
-            f"| {_kib(row['overhead_bytes'])} | {_kib(row['code_bytes'])} | {_kib(row['arena_bytes'])} "
-            f"| {above:.1f} % | {error} |"
+            f"| {row['network']}{_method(row['winograd'])} | {row['emulated_cpu'] or row['target']} "
+            f"| {_kib(row['own_weight_bytes'])} | {_kib(row['weight_bytes'])} | {_kib(row['executable_bytes'])} "
+            f"| {_kib(row['overhead_bytes'])} | {_kib(row['executable_bytes'] - row['own_weight_bytes'])} "
+            f"| {_kib(row['code_bytes'])} | {_kib(row['arena_bytes'])} | {above:.1f} % | {error} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -203,6 +247,12 @@ def _between_marks(page: str, content: str) -> str:
     if not start or not end:
         raise SystemExit(f"--markdown: the page has no {_START} and {_END} to write between")
     return f"{before}{start}\n{content}{end}{after}"
+
+
+def _method(winograd: bool | float) -> str:
+    if isinstance(winograd, bool):
+        return ", Winograd" if winograd else ""
+    return f", Winograd up to {winograd:g}"
 
 
 def _kib(count: int) -> str:

@@ -9,15 +9,25 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 TOOLS = Path(__file__).parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
 
+from lowering_bench.network import calibrate  # noqa: E402
+from lowering_bench.reference import rounding_explains  # noqa: E402
 from lowering_bench.report import agrees, markdown, total  # noqa: E402
 from lowering_bench.zoos import ZOOS  # noqa: E402
 
 BUILT = {"input": [3, 8, 8], "parameters": 10, "nodes": 2, "kernels": 1, "arena_bytes": 100, "arena_bound_bytes": 100}
-GOOD = {**BUILT, "stage": "check", "error": 2e-7, "seconds": {"export": 1.0, "build": 2.0}, "build_peak_mib": 300}
+GOOD = {
+    **BUILT,
+    "stage": "check",
+    "error": 2e-7,
+    "seconds": {"export": 1.0, "build": 2.0},
+    "build_peak_mib": 300,
+    "exact": {"ours": 3e-7, "onnxruntime": 4e-7},
+}
 WRONG = {**BUILT, "stage": "build", "seconds": {"build": 2.0}, "failed": {"stage": "check", "message": "1 off"}}
 
 
@@ -31,8 +41,8 @@ def test_only_a_network_that_passed_its_check_agrees() -> None:
 def test_the_tables_name_what_failed() -> None:
     text = markdown({"zoo": {"good": GOOD, "bad": WRONG}})
     assert "| zoo | 2 | 2 | 1 | 2.0e-07 | 0.0 % |" in text
-    assert "| zoo/good | 3x8x8 | 0.00 M | 2 | 1 | 2.0e-07 | 2 | 300 |" in text
-    assert "| zoo/bad | 3x8x8 | 0.00 M | 2 | 1 | failed at check | 2 |  |" in text
+    assert "| zoo/good | 3x8x8 | 0.00 M | 2 | 1 | 2.0e-07 | 3.0e-07 | 4.0e-07 | 2 | 300 |" in text
+    assert "| zoo/bad | 3x8x8 | 0.00 M | 2 | 1 | failed at check |  |  | 2 |  |" in text
     assert text.endswith("\n- zoo/bad: check: 1 off\n")
 
 
@@ -53,6 +63,7 @@ def test_a_network_is_built_and_checked_and_a_refusal_is_a_row(tmp_path: Path) -
     assert first.returncode == 1, first.stderr  # one of the two has an operator that is not supported
     rows = json.loads(out.read_text())["rows"]["built-in"]
     assert rows["plain"]["stage"] == "check" and rows["plain"]["error"] <= 1e-5
+    assert 0 < rows["plain"]["exact"]["ours"] <= 1e-5 and 0 < rows["plain"]["exact"]["onnxruntime"] <= 1e-5
     assert rows["plain"]["nodes"] == len(rows["plain"]["operators"]) == 5
     assert rows["refused"]["failed"] == {
         "stage": "build",
@@ -63,3 +74,20 @@ def test_a_network_is_built_and_checked_and_a_refusal_is_a_row(tmp_path: Path) -
     assert again.returncode == 1 and out.read_text() == stamp  # nothing was made again
     other = subprocess.run([*command, "--target", "rpi3"], capture_output=True, text=True, check=False, env=environment)
     assert other.returncode == 1 and "has rows for target host; name another file" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("ours", "onnxruntime", "explained"), [(3e-4, 2e-4, True), (5e-4, 2e-4, False), (2e-2, 2e-2, False)]
+)
+def test_how_much_rounding_explains(ours: float, onnxruntime: float, explained: bool) -> None:
+    assert rounding_explains(ours, onnxruntime) is explained
+
+
+def test_calibrated_statistics_are_those_of_the_images() -> None:
+    torch.manual_seed(1)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
+    calibrate(network, (3, 8, 8))
+    images = 4 * torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(0)) - 2
+    assert not network[1].training
+    assert network(images).mean((0, 2, 3)).abs().max() <= 1e-5
+    assert network(images).var((0, 2, 3)).sub(1).abs().max() <= 1e-2

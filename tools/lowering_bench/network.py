@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,17 +17,20 @@ import onnx
 import torch
 from pruning_bench import zoos
 from pruning_bench.child import Limits, run_child
+from torch import nn
 
 from edgeprune.artifact import Manifest
 from edgeprune.emulation import Unavailable
-from edgeprune.errors import EdgepruneError, StageFailure
+from edgeprune.errors import EdgepruneError, ParityError, StageFailure
 from edgeprune.exporting import export_onnx
 from edgeprune.measuring.bench_run import read_bench_run
 from edgeprune.measuring.open_transport import open_transport
 from edgeprune.target import Target
+from lowering_bench.reference import MOST, TIMES, artifacts_error, rounding_explains, write_exact_answers
 
 STAGES = ("make", "export", "build", "check")
 """What a network goes through, in this order. ``make`` fails where torch or the zoo does."""
+_CALIBRATION_IMAGES = 16
 Row = dict[str, Any]
 _FILE, _ARTIFACT, _MODEL = "network.onnx", "artifact", "network"
 
@@ -52,7 +56,7 @@ def lower_network(job: Job) -> Row:
     for stage, step in (("build", _build), ("check", _check)):
         begun = time.monotonic()
         try:
-            row.update(step(job))
+            row.update(step(job, row))
         except EdgepruneError as error:
             row["failed"] = {"stage": stage, "message": str(error).replace(f"{job.folder}{os.sep}", "")}
             break
@@ -72,7 +76,9 @@ def warm_up() -> None:
 def _export(job: Job, folder: Path, report: Callable[[Row], None]) -> None:
     """Make the network and write its file; runs in a process of its own."""
     begun = time.monotonic()
-    network = zoos.build(job.zoo, job.name)
+    network = zoos.build(job.zoo, job.name, settled=False)
+    shape = job.zoo.shape(job.name)[0]
+    calibrate(network, shape)
     row: Row = {"stage": "make", "parameters": sum(value.numel() for value in network.parameters()), "seconds": {}}
     report(row)
     path = folder / _FILE
@@ -83,11 +89,37 @@ def _export(job: Job, folder: Path, report: Callable[[Row], None]) -> None:
         return
     nodes = onnx.load(str(path), load_external_data=False).graph.node
     operators = sorted({node.op_type for node in nodes})
-    seconds = {"export": round(time.monotonic() - begun, 1)}
-    report({**row, "stage": "export", "nodes": len(nodes), "operators": operators, "seconds": seconds})
+    row |= {"stage": "export", "nodes": len(nodes), "operators": operators}
+    row["seconds"] = {"export": round(time.monotonic() - begun, 1)}
+    report(row)
+    report({**row, "exact": _exact(network, path, shape, folder)})
 
 
-def _build(job: Job) -> Row:
+@torch.no_grad()
+def calibrate(network: nn.Module, shape: tuple[int, ...]) -> None:
+    """Give batch normalisations the statistics of random images, so that values keep a trained network's range.
+
+    The images are spread as the golden inputs are. With other statistics values grow from layer to layer, and a random
+    network amplifies rounding more than a trained one does.
+    """
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.train()
+        norm.momentum = None  # the plain mean over all batches, and there is one
+    if norms:
+        network(4 * torch.rand(_CALIBRATION_IMAGES, *shape, generator=torch.Generator().manual_seed(0)) - 2)
+    network.eval()
+
+
+def _exact(network: nn.Module, path: Path, shape: tuple[int, ...], folder: Path) -> Row:
+    try:
+        return {"onnxruntime": write_exact_answers(network, path, shape, folder)}
+    except Exception as error:  # whatever a network's own code raises where it insists on float32
+        return {"unknown": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
+
+
+def _build(job: Job, _row: Row) -> Row:
     command = [sys.executable, "-m", "edgeprune", "build", str(job.folder / _FILE), "--target", job.target.name]
     command += ["--out", str(job.folder / _ARTIFACT)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -110,11 +142,29 @@ def _build(job: Job) -> Row:
     }
 
 
-def _check(job: Job) -> Row:
+def _check(job: Job, row: Row) -> Row:
+    """Return what the executable says, and how far both engines are from float64 where that can be told.
+
+    Raises:
+        ParityError: it differs from ONNX Runtime by more than its tolerance, and rounding does not explain that.
+    """
     board = open_transport(job.target)
     if isinstance(board, Unavailable):
         raise StageFailure(f"not run: {board.reason}; {board.mend}")
     with board:
         executable = board.push(job.folder / _ARTIFACT / f"{_MODEL}-bench")
         done = board.run([executable, "--check-only"], timeout=job.seconds)
-    return {"error": read_bench_run(done, job.name).check.max_relative_error}
+    exact = dict(row["exact"])
+    if job.target.cpu.isa == "native" and "onnxruntime" in exact:
+        exact["ours"] = artifacts_error(job.folder / _ARTIFACT, job.folder)
+    try:
+        return {"error": read_bench_run(done, job.name).check.max_relative_error, "exact": exact}
+    except ParityError as mismatch:
+        if "ours" not in exact:
+            raise
+        if not rounding_explains(exact["ours"], exact["onnxruntime"]):
+            raise ParityError(
+                f"{mismatch}; off float64 by {exact['ours']:.1e}, ONNX Runtime by {exact['onnxruntime']:.1e} "
+                f"(at most {TIMES:g} times that is allowed, and that at most {MOST:g})"
+            ) from None
+        return {"error": json.loads(done.output)["check"]["max_relative_error"], "exact": exact}

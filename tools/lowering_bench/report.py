@@ -10,7 +10,7 @@ Rows = Mapping[str, Mapping[str, Row]]
 
 
 def agrees(row: Row) -> bool:
-    """Tell whether a network's executable answered as ONNX Runtime does."""
+    """Tell whether a network's executable answered as ONNX Runtime does, to its tolerance or to rounding."""
     return row.get("stage") == STAGES[-1] and "failed" not in row
 
 
@@ -20,7 +20,8 @@ def line(name: str, row: Row) -> str:
         return f"{name:32s} FAILED {row['failed']['stage']}: {row['failed']['message']}"
     seconds = row["seconds"]
     return (
-        f"{name:32s} {row['nodes']:>5d} nodes {row['kernels']:>4d} kernels, {row['error']:.1e} off, "
+        f"{name:32s} {row['nodes']:>5d} nodes {row['kernels']:>4d} kernels, {row['error']:.1e} off ONNX Runtime, "
+        f"{_figure(row, 'ours') or '?'} off float64 ({_figure(row, 'onnxruntime') or '?'} ONNX Runtime), "
         f"exported in {seconds['export']:.0f} s, built in {seconds['build']:.0f} s"
     )
 
@@ -37,8 +38,8 @@ def markdown(rows: Rows) -> str:
     """Return a table over the zoos, one over their networks, and the reasons of those that failed."""
     lines = ["| zoo | networks | built | agree | largest error | arena over bound |", "|---|---:|---:|---:|---:|---:|"]
     lines += [_zoo_line(zoo, found) for zoo, found in rows.items()]
-    head = "| network | input | parameters | ONNX nodes | kernels | error | build, s | peak, MiB |"
-    lines += ["", head, "|---|---|---:|---:|---:|---:|---:|---:|"]
+    head = "| network | input | parameters | ONNX nodes | kernels | error | off float64 | ONNX Runtime off | build, s |"
+    lines += ["", f"{head} peak, MiB |", "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"]
     for zoo, found in rows.items():
         lines += [f"| {zoo}/{name} | {' | '.join(_cells(row))} |" for name, row in sorted(found.items())]
     for zoo, found in rows.items():
@@ -62,5 +63,12 @@ def _cells(row: Row) -> list[str]:
     cells += [f"{row['parameters'] / 1e6:.2f} M" if "parameters" in row else ""]
     cells += [str(row.get(key, "")) for key in ("nodes", "kernels")]
     cells.append(f"{row['error']:.1e}" if agrees(row) else f"failed at {row['failed']['stage']}")
+    cells += [_figure(row, "ours"), _figure(row, "onnxruntime")]
     built = row.get("seconds", {}).get("build")
     return [*cells, "" if built is None else f"{built:.0f}", str(row.get("build_peak_mib", ""))]
+
+
+def _figure(row: Row, whose: str) -> str:
+    """Return how far an engine is from the float64 answer, nothing where that is not known."""
+    error = row.get("exact", {}).get(whose)
+    return "" if error is None else f"{error:.1e}"
