@@ -208,7 +208,8 @@ def _in_words(row: Row) -> str:
 def _document(rows: list[Row], options: argparse.Namespace) -> dict[str, Any]:
     versions = {name: version(name) for name in ("edgeprune", "torch", "onnxruntime", "apache-tvm", "ziglang")}
     order = [reference.name for reference in REFERENCES]
-    rows.sort(key=lambda row: order.index(row.network))
+    places = {name: place for place, name in enumerate(TARGETS)}
+    rows.sort(key=lambda row: (order.index(row.network), places.get(row.target, len(places))))
     real = options.mobilenet_v2_weights is not None and any(row.network == LARGE for row in rows)
     return {
         "tool": "bench_artifacts",
