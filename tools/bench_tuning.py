@@ -10,6 +10,7 @@ Parts:
 - ``pruning-pays``: ResNet-20 against its half by channels, and a sweep of channel counts.
 - ``throughput``: candidates a second, start-up, memory and a warm rebuild, beside stock MetaSchedule.
 - ``curve``: the best latency after so many trials, ours and stock MetaSchedule's on the same kernels and runner.
+- ``transfer``: trials until a kernel is fast, with the records of a near one and without.
 
 Rows are written as they come. Those in OUT that the same code and settings made are kept, so that an interrupted run
 goes on where it was; what is made on the way (records, artifacts, conversions) is kept in OUT.work. With --prepare-only
@@ -37,6 +38,7 @@ PARTS = {
     "pruning-pays": "tuning_bench.pruning_pays",
     "throughput": "tuning_bench.throughput",
     "curve": "tuning_bench.curve",
+    "transfer": "tuning_bench.transfer",
 }
 MOST_SECONDS = 1800.0
 STANDARD = Budget(trials=1000, seconds=300)

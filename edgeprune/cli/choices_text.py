@@ -27,4 +27,5 @@ def _line(row: Mapping[str, Any], kept: str, unit: str, *, first: bool) -> str:
         return f"{name} {time:>18}" + ("" if first else "  too few rounds for a ratio")
     interval = row["interval"]
     ratio = f"{row['ratio']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
-    return f"{name} {time:>18}  {ratio} of the baseline, {row['rounds']} round{'' if row['rounds'] == 1 else 's'}"
+    of = f"{row['rounds']} rounds" if unit == "us" else "in brackets over the model's range"
+    return f"{name} {time:>18}  {ratio} of the baseline, {of}"

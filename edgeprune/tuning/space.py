@@ -74,7 +74,7 @@ def _samples(design: Schedule) -> list[Instruction]:
 
 
 def _space(rules: list[ms.ScheduleRule]) -> ms.space_generator.PostOrderApply:
-    rule, post, mutator = ms.schedule_rule, ms.postproc, ms.mutator
+    rule, post = ms.schedule_rule, ms.postproc
     return ms.space_generator.PostOrderApply(
         sch_rules=[
             rule.InlineConstantScalars(),
@@ -95,9 +95,5 @@ def _space(rules: list[ms.ScheduleRule]) -> ms.space_generator.PostOrderApply:
             post.RewriteReductionBlock(),
             post.RewriteLayout(),
         ],
-        mutator_probs={
-            mutator.MutateTileSize(): 0.9,
-            mutator.MutateUnroll(): 0.05,
-            mutator.MutateComputeLocation(): 0.05,
-        },
+        mutator_probs={},  # mutants are made by edgeprune.tuning.mutate
     )

@@ -20,9 +20,10 @@ from tuning_bench.goals import Ratio, Verdict, at_least, at_most, never, not_mea
 from tuning_bench.networks import NETWORKS, network
 from tuning_bench.page import page
 from tuning_bench.part import in_words
-from tuning_bench.replay import curve, improvements, trials_to_reach
+from tuning_bench.replay import curve, first_at_most, improvements, trials_to_reach
 from tuning_bench.results import Results, Row
 from tuning_bench.stock import turn
+from tuning_bench.transfer import figures_of as transfer_figures
 from tuning_bench.watch import rate_after_first, watch
 
 TOOL = Path(__file__).parents[2] / "tools" / "bench_tuning.py"
@@ -172,6 +173,14 @@ def test_trials_are_held_against_stock_s_to_its_own_final_speed() -> None:
     assert curve_part.verdict(fast, [(0, 100.0)], 0).met is None
     reached = curve_part.reached(fast, stock)["95 % of the final speed of stock"]
     assert (reached["ours"], reached["stock"]) == (16, 128)
+
+
+def test_transfer_counts_trials_to_the_fastest_of_all_searches() -> None:
+    found = transfer_figures({"without": [[None, 4e-6, 2e-6], [9e-6, None]], "with": [[2.1e-6, 1.9e-6], [1.9e-6]]})
+    assert found["without"]["trials"] == [3, None]
+    assert found["with"]["trials"] == [2, 1]
+    assert found["microseconds"] == pytest.approx(2.0)
+    assert first_at_most([None, 3.0], 2.0) is None
 
 
 def test_every_kernel_has_a_turn_of_at_most_64() -> None:

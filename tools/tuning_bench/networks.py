@@ -58,6 +58,13 @@ def _resnet20_pruned(round_to: int) -> nn.Module:
     return compact(network, plan).eval()
 
 
+def _resnet20_strided() -> nn.Module:
+    """The two convolutions of ResNet-20 that Winograd's method does not compute: each search has its own schedules."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU(), nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU()]
+    return nn.Sequential(*layers).eval()
+
+
 NETWORKS = (
     Network("lenet5", "LeNet-5", "dense", (1, 28, 28), _lenet5),
     _dense("lenet5-pruned", "LeNet-5 as its recipe prunes it", "pruned"),
@@ -71,7 +78,10 @@ NETWORKS = (
 )
 """Every network that a part may ask for, in the order of the tables."""
 
+KERNELS = (Network("resnet20-strided", "ResNet-20's strided convolutions", "dense", (16, 32, 32), _resnet20_strided),)
+"""Networks of few kernels, for what compares searches."""
+
 
 def network(name: str) -> Network:
     """Return the network called ``name``."""
-    return next(found for found in NETWORKS if found.name == name)
+    return next(found for found in (*NETWORKS, *KERNELS) if found.name == name)

@@ -8,7 +8,15 @@ from pathlib import Path
 from tuning_bench.curve_plot import plot_curves
 from tuning_bench.goals import Verdict
 from tuning_bench.results import Row
-from tuning_bench.tables import curve_table, emulated_table, host_table, kernel_table, pays_table, throughput_table
+from tuning_bench.tables import (
+    curve_table,
+    emulated_table,
+    host_table,
+    kernel_table,
+    pays_table,
+    throughput_table,
+    transfer_table,
+)
 
 _INTRODUCTION = """\
 # What tuning reaches
@@ -37,6 +45,7 @@ def page(rows: Sequence[Row], directory: Path) -> str:
         ("pruning-pays", "Pruning pays", pays_table),
         ("throughput", "How fast the search is", throughput_table),
         ("curve", "Trials until it is fast", curve_table),
+        ("transfer", "What records of another kernel are worth", transfer_table),
     )
     for part, title, table in sections:
         lines = table([row for row in rows if row.part == part])

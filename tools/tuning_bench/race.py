@@ -80,7 +80,8 @@ class Race:
         [found] = (self.place / "cache" / "tuning").rglob(RECORDS)
         return found.parent
 
-    def command(self, *arguments: str) -> list[str]:
+    @staticmethod
+    def command(*arguments: str) -> list[str]:
         """Return edgeprune's command line."""
         return [sys.executable, "-m", "edgeprune", *arguments]
 
@@ -92,7 +93,9 @@ class Race:
 
     def _tune(self, out: Path, trials: int, seconds: float, log: str) -> Watched:
         budget = ("--trials", str(trials), "--seconds", f"{seconds:g}", "--seed", str(SEED))
-        return self.watched(self.command("tune", str(self.path), "--target", TARGET, *budget, "--out", str(out)), log)
+        return self.watched(
+            self.command("tune", str(self.path), "--target", TARGET, "--no-choices", *budget, "--out", str(out)), log
+        )
 
     @staticmethod
     def environment() -> dict[str, str]:

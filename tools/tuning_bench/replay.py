@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+Timed = Sequence[float | None]
+"""Seconds of one kernel's trials in the order they were made, ``None`` for a failed one."""
+
 
 @dataclass(frozen=True)
 class Improvement:
@@ -47,6 +50,12 @@ def curve(
 
 def _total(seconds: Mapping[str, float], calls: Mapping[str, int]) -> float:
     return sum(count * seconds[kernel] for kernel, count in calls.items())
+
+
+def first_at_most(timed: Timed, seconds: float) -> int | None:
+    """Return the number of the first trial, from 1, that took at most ``seconds``, ``None`` if none did."""
+    numbers = (number for number, took in enumerate(timed, start=1) if took is not None and took <= seconds)
+    return next(numbers, None)
 
 
 def trials_to_reach(points: Sequence[tuple[int, float]], seconds: float) -> int | None:

@@ -137,6 +137,22 @@ def curve_table(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
+def transfer_table(rows: Sequence[Row]) -> list[str]:
+    """Return after how many trials a kernel is fast, from the records of another one and from nothing."""
+    lines = []
+    for row in rows:
+        figures = row.figures
+        lines += [
+            f"{row.name}: trials until {figures['microseconds']:.4g} microseconds, 95 % of the fastest that any found:",
+            "",
+            *_head(["search", *(f"seed {seed}" for seed in range(row.settings["seeds"]))]),
+        ]
+        for side, label in (("without", "from nothing"), ("with", "with the other kernel's records")):
+            reached = ["never" if trials is None else trials for trials in figures[side]["trials"]]
+            lines.append(_line([label, *reached]))
+    return lines
+
+
 def _names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(entrant["engine"] for row in rows for entrant in row.figures["entrants"]))
 
