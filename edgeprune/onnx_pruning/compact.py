@@ -16,10 +16,12 @@ from edgeprune.errors import StageFailure, UserError
 from edgeprune.onnx_pruning.dead import find_dead
 from edgeprune.onnx_pruning.graph import Graph, load_graph, to_model
 from edgeprune.onnx_pruning.labels import Indices
-from edgeprune.onnx_pruning.remove import Kept, remove
+from edgeprune.onnx_pruning.removal import Kept
+from edgeprune.onnx_pruning.remove import remove
 from edgeprune.onnx_pruning.report import LayerSize, layers, macs, parameters
 from edgeprune.onnx_pruning.runtime import run_model, seeded_inputs
-from edgeprune.onnx_pruning.tracer import Choices, Traced, trace
+from edgeprune.onnx_pruning.trace import trace
+from edgeprune.onnx_pruning.tracer import Choices, Traced
 from edgeprune.parity import Parity, compare
 from edgeprune.progress import Progress, SilentProgress
 

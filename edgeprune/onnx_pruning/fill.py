@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from onnx import NodeProto, helper
 
+from edgeprune.onnx_pruning.removal import Removal
 from edgeprune.onnx_pruning.tracer import Fill
-
-if TYPE_CHECKING:
-    from edgeprune.onnx_pruning.remove import Removal
 
 
 def put_back(work: Removal, fill: Fill) -> None:

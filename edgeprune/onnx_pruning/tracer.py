@@ -154,28 +154,6 @@ def attribute_list(node: onnx.NodeProto, name: str) -> list[int] | None:
     return None if found is None else [int(value) for value in helper.get_attribute_value(found)]
 
 
-def trace(graph: Graph, choices: Choices) -> Traced:
-    """Label every axis of every tensor of ``graph``."""
-    from edgeprune.onnx_pruning.rules import RULES
-
-    tracer = Tracer(graph, choices)
-    for value in graph.inputs:
-        tracer.pin(value.name, "the network's input")
-    for node in graph.nodes:
-        rule = RULES.get(node.op_type) if node.domain in ("", "ai.onnx") else None
-        if rule is None:
-            reason = f"operator {node.op_type} has no rule"
-            tracer.without_rule.append(f"node {node_name(node)}: {reason}; what it reads and writes stays whole")
-            tracer.pin_node(node, reason)
-        else:
-            rule(tracer, node)
-    for value in graph.outputs:
-        tracer.pin(value.name, "the network's output")
-    return Traced(
-        graph, tracer.labels, tracer.layouts, tracer.readers, tracer.fills, tracer.without_rule, tracer.chosen
-    )
-
-
 def arange(count: int) -> Indices:
     """Return the numbers below ``count``."""
     return np.arange(count, dtype=np.int64)
