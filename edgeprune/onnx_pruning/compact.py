@@ -105,6 +105,7 @@ def remove_dead(graph: Graph, *, progress: Progress | None = None) -> tuple[Grap
     kept: Kept = {}
     blocked: dict[str, int] = {}
     traced: Traced | None = None
+    usual: Traced | None = None
     pending = list(_CHOICES)
     while pending:
         choices = pending.pop(0)
@@ -120,9 +121,11 @@ def remove_dead(graph: Graph, *, progress: Progress | None = None) -> tuple[Grap
             # What went may have killed more under the other choices too.
             pending = [choices, *(other for other in _CHOICES if other != choices)]
             progress.advance(f"{sum(len(axes) for axes in removed.values())} axes shorter")
-    assert traced is not None
+        elif choices == _CHOICES[0]:
+            usual = traced  # the last look at what is left in the usual way, whose reasons are those to tell
+    assert usual is not None
     notes = [f"{count} constant channels stay: {reason}" for reason, count in blocked.items()]
-    return current, _plan(graph, current, traced, kept, (*notes, *traced.without_rule))
+    return current, _plan(graph, current, usual, kept, (*notes, *usual.without_rule))
 
 
 def _matters(choices: Choices, traced: Traced) -> bool:
