@@ -112,7 +112,7 @@ def _single_reduction(schedule: Schedule) -> _Nest | None:
         spatial=spatial,
         reduce=reduce,
         channels=extents[-1],
-        channels_per_group=_channels_per_group([region.source for region in inputs], extents[-1]),
+        channels_per_group=_channels_per_group(inputs, extents[-1], _channel_variable(schedule, block)),
         pixels=extents[-2] if len(extents) > 1 else 1,
         multiplies=len(inputs) > 1,
         depthwise=len(inputs) > 1 and _uses(list(inputs[0].region)[-1], _channel_variable(schedule, block)),
@@ -140,14 +140,17 @@ def _uses(axis: tvm.ir.Range, variable: tirx.Var) -> bool:
     return any(used.same_as(variable) for used in tirx.analysis.undefined_vars(axis.min))
 
 
-def _channels_per_group(inputs: list[tirx.Buffer], channels: int) -> int:
+def _channels_per_group(inputs: list[tirx.BufferRegion], channels: int, channel: tirx.Var) -> int:
     """Return over how many output channels a tile may span and still read one input value for all of them.
 
     A depthwise convolution reads one input channel per output channel, in step: all of them may share a tile.
     """
-    if len(inputs) != 2 or len(inputs[0].shape) != 4 or len(inputs[1].shape) != 4:
+    if len(inputs) != 2 or any(len(region.region) != _IMAGE_RANK for region in inputs):
         return channels
-    groups = int(inputs[0].shape[-1]) // int(inputs[1].shape[2])
+    data, weights = inputs
+    if not _uses(list(data.region)[-1], channel):
+        return channels
+    groups = int(data.source.shape[-1]) // int(weights.source.shape[2])
     return channels if groups in (1, channels) else max(1, channels // groups)
 
 

@@ -8,38 +8,26 @@ real channels out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 import tvm
-from tvm import relax, te, tirx, topi
+from tvm import relax, te, topi
 
+from edgeprune.lowering.convolution import mark_fusable
 from edgeprune.lowering.register_tile import VectorUnit
-from edgeprune.lowering.winograd import Shape, transform_weights, untiled, winograd
-from edgeprune.lowering.winograd_choice import block_width
-from edgeprune.lowering.winograd_plan import winograd_shape
-
-_OUT_ELEMENTWISE_FUSABLE = 4
 
 Legalizer = Callable[[relax.BlockBuilder, relax.Call], relax.Expr]
 
 
-def legalizers(winograd_sizes: Mapping[Shape, int], unit: VectorUnit) -> dict[str, Legalizer]:
-    """Return rules for `relax.transform.LegalizeOps` in place of TOPI's; ``unit`` holds the target's precision.
-
-    ``winograd_sizes`` are the tiles of the convolutions that Winograd's method is to compute.
-    """
-    return {"relax.nn.conv2d": partial(_conv2d, winograd_sizes, unit), "relax.matmul": partial(_matmul, unit)}
+def legalizers(unit: VectorUnit) -> dict[str, Legalizer]:
+    """Return rules for `relax.transform.LegalizeOps` in place of TOPI's; ``unit`` holds the network's precision."""
+    return {"relax.nn.conv2d": partial(_conv2d, unit), "relax.matmul": partial(_matmul, unit)}
 
 
-def _conv2d(
-    winograd_sizes: Mapping[Shape, int], unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call
-) -> relax.Expr:
+def _conv2d(unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
     attributes = call.attrs
     weight = call.args[1]
-    shape = winograd_shape(call)
-    if shape is not None and shape in winograd_sizes:
-        return _winograd(shape, winograd_sizes[shape], unit, builder, call)
     plain = attributes.data_layout == "NHWC" and attributes.kernel_layout == "HWIO" and int(attributes.groups) == 1
     if not plain or not _is_odd(builder, weight, unit.lanes[0]):
         return _standard("relax.nn.conv2d", builder, call)
@@ -57,19 +45,6 @@ def _conv2d(
         )
 
     return _sliced(builder, call, compute, "conv2d", unit.lanes[0])
-
-
-def _winograd(shape: Shape, size: int, unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
-    """Return the convolution by tiles of ``size``."""
-    data, weight = call.args
-    transformed = transform_weights(weight.value.numpy(), size, block_width(shape.outputs, unit))
-
-    def compute(image: te.Tensor, weights: te.Tensor) -> te.Tensor:
-        return untiled(winograd(image, weights, shape, size, unit.lanes[0]), shape, size)
-
-    result = builder.call_te(compute, data, relax.const(transformed), primfunc_name_hint=f"winograd{size}_conv2d")
-    _mark_fusable(builder, result.args[0])
-    return result
 
 
 def _matmul(unit: VectorUnit, builder: relax.BlockBuilder, call: relax.Call) -> relax.Expr:
@@ -125,11 +100,5 @@ def _sliced(
         return te.compute(real, lambda *indices: sums(*indices), name="real_channels", tag="injective")
 
     result = builder.call_te(sliced, call.args[0], padded, primfunc_name_hint=name)
-    _mark_fusable(builder, result.args[0])
+    mark_fusable(builder, result.args[0])
     return result
-
-
-def _mark_fusable(builder: relax.BlockBuilder, variable: tvm.ir.GlobalVar) -> None:
-    """Tell fusion that bias and activation may join: it would take the slice at the end for something else."""
-    function: tirx.PrimFunc = builder.get()[variable]
-    builder.update_func(variable, function.with_attr("op_pattern", _OUT_ELEMENTWISE_FUSABLE))

@@ -9,6 +9,7 @@ from tvm import relax
 from tvm.relax import transform
 
 from edgeprune.errors import StageFailure, UserError
+from edgeprune.lowering.fill_channels import fill_channels
 from edgeprune.lowering.fold import fold_layouts
 from edgeprune.lowering.half import half_passes, reject_overflowing_weights
 from edgeprune.lowering.import_onnx import import_onnx
@@ -45,7 +46,8 @@ def lower(path: Path, target: Target) -> Lowered:
             channels_last = tvm.ir.transform.Sequential(passes)(spell_out_scalars(imported.module))
             canonical = transform.CanonicalizeBindings()(fold_layouts(channels_last))
             sizes = winograd_sizes(canonical, weight_bytes(imported.module), target.cpu, unit)
-            unfused = tvm.ir.transform.Sequential(_kernel_passes(legalizers(sizes, unit)))(canonical)
+            filled = fill_channels(canonical, sizes, unit)
+            unfused = tvm.ir.transform.Sequential(_kernel_passes(legalizers(unit)))(filled)
             grouped = transform.FuseOps()(unfused)
             module = tvm.ir.transform.Sequential(_fused_passes())(grouped)
     except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
@@ -89,6 +91,7 @@ def _layout_passes(cpu: Cpu) -> list[tvm.ir.transform.Pass]:
 
 def _kernel_passes(rules: dict[str, Legalizer]) -> list[tvm.ir.transform.Pass]:
     return [
+        transform.CanonicalizeBindings(),
         transform.LegalizeOps(rules),
         transform.AnnotateTIROpPattern(),
         transform.FoldConstant(),

@@ -15,15 +15,22 @@ _INPUT_LOAD = 0.5
 _WEIGHT_LOAD = 1.0
 # In float32.
 _CACHE_LINE = 16
+# Pixels of a depthwise tile whose addresses fit in general registers.
+_MOST_ADDRESSES = 4
 
 
 @dataclass(frozen=True)
 class VectorUnit:
-    """Lanes of one register in float32, and how many registers may hold sums; the others hold what is multiplied."""
+    """Lanes of one register in float32, and how many registers may hold sums; the others hold what is multiplied.
+
+    ``offsets`` says whether loads of vectors take an offset. Where they do not, as on ARMv7, every vector that is
+    loaded needs its address in one of a dozen general registers.
+    """
 
     lanes: tuple[int, ...]
     sums: int
     registers: int
+    offsets: bool = True
 
     @classmethod
     def of(cls, target: tvm.target.Target) -> VectorUnit:
@@ -32,7 +39,7 @@ class VectorUnit:
         if triple.startswith("aarch64"):
             return cls(lanes=(4,), sums=20, registers=32)
         if triple.startswith("arm"):
-            return cls(lanes=(4,), sums=10, registers=16)
+            return cls(lanes=(4,), sums=10, registers=16, offsets=False)
         return cls(lanes=(8, 4), sums=12, registers=16)
 
     def holding(self, dtype: str) -> VectorUnit:
@@ -43,6 +50,7 @@ class VectorUnit:
             lanes=tuple(sorted({2 * self.lanes[0], *self.lanes}, reverse=True)),
             sums=self.sums,
             registers=self.registers,
+            offsets=self.offsets,
         )
 
 
@@ -88,11 +96,13 @@ def choose_depthwise_tile(pixels: int, channels: int, unit: VectorUnit, *, multi
     """Return the tile for a reduction whose inputs lie in step with its channels, None where no vector divides them.
 
     Every pixel has vectors of its own to multiply, so that a larger tile saves no loads: it should keep enough sums
-    under way, and take whole lines from the cache.
+    under way, and take whole lines from the cache; without offsets, as many pixels as there are addresses for.
     """
     lanes = next((lanes for lanes in unit.lanes if channels % lanes == 0), None)
     if lanes is None or not multiplies:
         return None
+    if not unit.offsets:
+        return RegisterTile(_divisors(pixels, _MOST_ADDRESSES)[-1], 1, lanes)
     tiles = [
         RegisterTile(height, vectors, lanes)
         for vectors in _divisors(channels // lanes, _MOST_VECTORS)

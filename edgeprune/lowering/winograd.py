@@ -72,7 +72,7 @@ def winograd(data: te.Tensor, weights: te.Tensor, shape: Shape, size: int, lanes
     """Return the tiles ``(N, down, across, size, size, channels)`` of the convolution of NHWC ``data``.
 
     ``weights`` are what `transform_weights` gave, whose zero channels are among the result's. Input channels are filled
-    up to a multiple of ``lanes`` where they are transformed.
+    up to a multiple of ``lanes`` where they are transformed, if ``data`` is not filled up already.
     """
     padded = _padded(data, shape, size, lanes)
     edge = size + 2
@@ -94,7 +94,7 @@ def winograd(data: te.Tensor, weights: te.Tensor, shape: Shape, size: int, lanes
         attrs=_stage(INPUT),
     )
     channel = te.reduce_axis((0, shape.inputs), "ci")
-    among = _same if shape.inputs == channels else _hidden
+    among = _same if shape.inputs == channels else hidden
     macs = batch * shape.result[0] * shape.result[1] * 9 * shape.inputs * shape.outputs
     products = te.compute(
         (edge, edge, batch, down, across, blocks * width),
@@ -118,11 +118,11 @@ def winograd(data: te.Tensor, weights: te.Tensor, shape: Shape, size: int, lanes
     )
 
 
-def untiled(tiles: te.Tensor, shape: Shape, size: int) -> te.Tensor:
-    """Return what `winograd` gave as an image of the real output channels."""
-    among = _same if shape.outputs == int(tiles.shape[-1]) else _hidden
+def untiled(tiles: te.Tensor, shape: Shape, size: int, kept: int) -> te.Tensor:
+    """Return what `winograd` gave as an image of its first ``kept`` channels."""
+    among = _same if kept == int(tiles.shape[-1]) else hidden
     return te.compute(
-        (tiles.shape[0], *shape.result, shape.outputs),
+        (tiles.shape[0], *shape.result, kept),
         lambda n, h, w, c: tiles[n, h // size, w // size, h % size, w % size, among(c)],
         name="real_channels",
         tag="injective",
@@ -133,7 +133,7 @@ def _same(channel: tvm.ir.Expr) -> tvm.ir.Expr:
     return channel
 
 
-def _hidden(channel: tvm.ir.Expr) -> tvm.ir.Expr:
+def hidden(channel: tvm.ir.Expr) -> tvm.ir.Expr:
     """Return ``channel`` by an operation whose range TVM does not know.
 
     Where a stage has more channels than the next one reads, TVM would leave the others out of its loops, and so break
@@ -151,14 +151,15 @@ def _padded(data: te.Tensor, shape: Shape, size: int, lanes: int) -> te.Tensor:
     down, across = shape.tiles(size)
     top, left, _, _ = shape.pads
     (height, width), inputs = shape.image, shape.inputs
+    channels = -(-inputs // lanes) * lanes
 
     def value(n: tirx.Var, y: tirx.Var, x: tirx.Var, c: tirx.Var) -> tvm.ir.Expr:
         inside = [y >= top, y < height + top, x >= left, x < width + left]
-        if inputs % lanes:
+        if channels > int(data.shape[-1]):
             inside.append(c < inputs)
         return te.if_then_else(te.all(*inside), data[n, y - top, x - left, c], tirx.const(0, data.dtype))
 
-    extents = (data.shape[0], down * size + 2, across * size + 2, -(-inputs // lanes) * lanes)
+    extents = (data.shape[0], down * size + 2, across * size + 2, channels)
     return te.compute(extents, value, name="winograd_pad", attrs=_stage(PAD))
 
 

@@ -22,7 +22,8 @@ _WORTH_ITS_SIZE = 0.85
 _WORTH_IT = 0.8
 # Below, a product is of a matrix and hardly more than a vector.
 _FEWEST_TILES = 4
-_MOST_VECTORS = 4
+_MOST_VECTORS = 5
+_COPIED = 1.2
 
 
 def worthwhile_sizes(shape: Shape, lanes: int, cpu: Cpu) -> tuple[int, ...]:
@@ -56,13 +57,15 @@ def instructions(shape: Shape, size: int | None, lanes: int, cpu: Cpu) -> float:
 def block_width(outputs: int, unit: VectorUnit) -> int:
     """Return over how many output channels a register tile of products goes, a multiple of ``unit.lanes[0]``.
 
-    Of the widths that waste the fewest vectors on zeros, the one that needs the fewest loads.
+    Of the widths that waste the fewest vectors on zeros, the one that needs the fewest loads. Where the last block
+    holds vectors of zeros, results take a way round on which they are copied.
     """
     lanes = unit.lanes[0]
     needed = -(-outputs // lanes)
 
     def cost(vectors: int) -> float:
         tiles = (unit.registers - vectors - 1) // vectors
-        return -(-needed // vectors) * vectors * (1 + (tiles + vectors) / (tiles * vectors))
+        copies = 1.0 if needed % vectors == 0 else _COPIED
+        return copies * -(-needed // vectors) * vectors * (1 + (tiles + vectors) / (tiles * vectors))
 
-    return lanes * min(range(1, _MOST_VECTORS + 1), key=cost)
+    return lanes * min(range(1, min(_MOST_VECTORS, unit.registers // 2 - 1) + 1), key=cost)

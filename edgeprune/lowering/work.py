@@ -28,8 +28,9 @@ class Work:
 def kernel_work(function: tirx.PrimFunc) -> Work:
     """Return the work of one call of a kernel that has no schedule yet.
 
-    Channels that lowering added to fill a vector are not counted: nobody asked for them. A convolution by Winograd's
-    method counts as it is defined, so that rates compare.
+    Sums for channels that lowering added to fill a vector are not counted: nobody asked for them. What element-wise
+    operations do to such channels is. A convolution by Winograd's method counts as it is defined, so that rates
+    compare.
     """
     blocks = list(_blocks(function.body))
     asked_for = {
@@ -44,7 +45,7 @@ def kernel_work(function: tirx.PrimFunc) -> Work:
 def _block_work(block: s_tir.SBlock, asked_for: dict[str, int]) -> Work:
     if not isinstance(block.body, tirx.BufferStore):
         return Work(0, 0)
-    if STAGE in block.annotations:
+    if STAGE in block.annotations or MACS in block.annotations:
         macs = int(block.annotations.get(MACS, 0))
         return Work(2 * macs, macs)
     turns = prod(int(variable.dom.extent) for variable in block.iter_vars)

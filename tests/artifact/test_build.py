@@ -46,9 +46,9 @@ def test_the_manifest_on_disk_is_the_one_returned(host_artifact: Built) -> None:
 
 def test_sizes_are_what_the_network_needs(host_artifact: Built) -> None:
     manifest = host_artifact.manifest
-    padded = [8 * 25, 5, 16 * 5 * 25, 13, 32 * 13 * 16, 31, 16 * 31, 10]
+    padded = [8 * 25, 8, 16 * 5 * 25, 16, 32 * 13 * 16, 31, 16 * 31, 10]
     assert manifest.weight_bytes == 4 * sum(padded)
-    first_convolution, first_pool = 5 * 24 * 24 * 4, 5 * 12 * 12 * 4
+    first_convolution, first_pool = 8 * 24 * 24 * 4, 8 * 12 * 12 * 4
     assert manifest.arena_bound_bytes == first_convolution + first_pool
     assert manifest.arena_bytes == manifest.arena_bound_bytes + (-first_convolution % 64) + (-first_pool % 64)
     assert manifest.code_bytes <= 24 * 1024

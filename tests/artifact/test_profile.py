@@ -44,9 +44,9 @@ def test_every_step_is_timed_and_named(built_for: Callable[[str], Built], target
 def test_work_and_bytes_of_every_step(host_artifact: Built) -> None:
     steps = host_artifact.manifest.steps
     assert [step.macs for step in steps] == [24 * 24 * 5 * 25, 0, 64 * 13 * 125, 0, 0, 208 * 31, 310]
-    # Input, the kernels of 5 channels in rows of 8, bias, output.
-    assert steps[0].bytes == 4 * (28 * 28 + 25 * 8 + 5 + 24 * 24 * 5)
-    assert steps[4].bytes == 2 * 4 * 208
+    # Input, the kernels of 5 channels in rows of 8, bias, output: these have 8 channels as well.
+    assert steps[0].bytes == 4 * (28 * 28 + 25 * 8 + 8 + 24 * 24 * 8)
+    assert steps[4].bytes == 4 * (4 * 4 * 16 + 208)
     by_name = {kernel.name: kernel for kernel in host_artifact.manifest.kernels}
     assert all((by_name[step.kernel].flop, by_name[step.kernel].bytes) == (step.flop, step.bytes) for step in steps)
 

@@ -33,7 +33,6 @@ def test_lenet5(tmp_path: Path) -> None:
 def test_a_residual_network_with_kernels_for_layout_alone(tmp_path: Path) -> None:
     assert nodes_in_order(make("residual", tmp_path / "network.onnx")) == [
         ("conv_3",),
-        ("conv_3",),
         ("conv_6", "relu_7"),
         ("conv_10", "add_11", "relu_12"),
         ("conv_15",),

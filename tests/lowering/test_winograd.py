@@ -132,7 +132,16 @@ def test_a_core_with_large_caches_takes_the_larger_tile() -> None:
 
 @pytest.mark.parametrize(
     ("outputs", "unit", "expected"),
-    [(16, AVX2, 16), (24, AVX2, 24), (8, AVX2, 8), (64, NEON, 16), (50, NEON, 12), (24, NEON, 12), (4, NEON, 4)],
+    [
+        (16, AVX2, 16),
+        (24, AVX2, 24),
+        (8, AVX2, 8),
+        (64, NEON, 16),
+        (50, NEON, 20),
+        (40, AVX2, 40),
+        (24, NEON, 12),
+        (4, NEON, 4),
+    ],
 )
 def test_blocks_of_channels(outputs: int, unit: VectorUnit, expected: int) -> None:
     assert block_width(outputs, unit) == expected
