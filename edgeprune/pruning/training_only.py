@@ -18,7 +18,9 @@ from edgeprune.pruning.plan import Plan
 
 KEPT_MODULES = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
 """Modules that a graph calls as modules, so that training means to them what it meant."""
-_KEPT_FUNCTIONS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"})
+_KEPT_FUNCTIONS = frozenset(
+    {"dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"}
+)
 """Functions that become such modules; called by torch's own functions (attention) they do not."""
 
 _KEY = "edgeprune_training_only"
@@ -32,9 +34,8 @@ def training_only(model: nn.Module, inputs: tuple[Tensor, ...], kept: Collection
     dropouts, which stay modules, evaluate both times.
     """
     aside = [module for path, module in model.named_modules() if path in kept or isinstance(module, KEPT_MODULES)]
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
-        with evaluation_mode(model):
+        with evaluation_mode(model), _buffers_kept(model):
             before = _calls(model, inputs)
             model.train()
             for module in aside:
@@ -43,10 +44,6 @@ def training_only(model: nn.Module, inputs: tuple[Tensor, ...], kept: Collection
     except Exception as error:  # whatever a network raises that wants more in training, such as targets
         lines = str(error).strip().splitlines() or [""]
         return (f"what training mode does besides is not in the graph: {type(error).__name__}: {lines[0][:200]}",)
-    finally:
-        with torch.no_grad():
-            for buffer, value in buffers:
-                buffer.copy_(value)
     return tuple(_lines(model, after - before))
 
 
@@ -111,6 +108,25 @@ class _Undropped(TorchFunctionMode):
         if getattr(func, "__name__", "") in _KEPT_FUNCTIONS:
             return args[0] if args else kwargs["input"]
         return func(*args, **kwargs)
+
+
+@contextmanager
+def _buffers_kept(model: nn.Module) -> Iterator[None]:
+    """Put back what the block writes into buffers, and buffers that it replaces."""
+    before = [
+        (module, name, buffer, buffer._version, buffer.clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    try:
+        yield
+    finally:
+        for module, name, buffer, version, value in before:
+            module._buffers[name] = buffer
+            if buffer._version != version:
+                with torch.no_grad():
+                    buffer.copy_(value)
 
 
 @contextmanager

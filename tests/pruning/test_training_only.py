@@ -49,9 +49,18 @@ class Drops(_Written):
 
 
 class DropsPath(_Written):
+    """Counts its steps besides, in one buffer in place and in one anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("steps", torch.zeros(1))
+        self.register_buffer("share", torch.zeros(3).expand(2, 3))
+
     def between(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
+        self.steps += 1
+        self.share = self.share + 0.5
         return x * torch.bernoulli(torch.full((x.shape[0], 1, 1, 1), 0.5, dtype=x.dtype)) / 0.5
 
 
@@ -93,7 +102,7 @@ def pruned(network: nn.Module) -> tuple[nn.Module, nn.Module, Plan]:
     [
         (Plain, ()),
         (Drops, ()),
-        (DropsPath, ("DropsPath (the network itself) does in training only: full, bernoulli, mul, div",)),
+        (DropsPath, ("DropsPath (the network itself) does in training only: add_, add, full, bernoulli, mul, div",)),
         (DropsAttention, ("Noisy (blocks.0 and 1 more) does in training only: ",)),
         (WantsTargets, ("what training mode does besides is not in the graph: ValueError: training needs targets",)),
     ],
