@@ -12,6 +12,7 @@ from edgeprune.cli.console_progress import console_progress
 from edgeprune.cli.options import force_option, json_option, new_directory_option, one_target_option, print_json
 from edgeprune.cli.whole_directory import whole_directory
 from edgeprune.target import MOST_THREADS, find_target
+from edgeprune.tvm_alone import import_tvm_alone
 
 
 @click.command("build")
@@ -60,6 +61,7 @@ def command(
     target = find_target(target_name)
     if threads is not None:
         target = target.model_copy(update={"threads": threads})
+    import_tvm_alone()
     from edgeprune.onnx_reference import made_records
     from edgeprune.stages.build import as_chosen
     from edgeprune.stages.lower import lower

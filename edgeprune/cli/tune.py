@@ -17,6 +17,7 @@ from edgeprune.cli.whole_directory import whole_directory
 from edgeprune.errors import UserError
 from edgeprune.recipe import Tune
 from edgeprune.target import find_target
+from edgeprune.tvm_alone import import_tvm_alone
 
 
 class TuneGroup(DefaultVerbGroup):
@@ -96,6 +97,7 @@ def network_command(
     """
     target = find_target(target_name)
     budget = Tune(trials=trials, seconds=seconds, emulated=emulated, boards=boards, choices=choices)
+    import_tvm_alone()
     from edgeprune.stages.lower import lower
     from edgeprune.stages.tune import RESULT, known_trials, tune
 

@@ -12,6 +12,7 @@ from edgeprune.cli.choices_text import choices_text
 from edgeprune.cli.options import json_option, one_target_option, print_json
 from edgeprune.errors import UserError
 from edgeprune.target import Target, find_target
+from edgeprune.tvm_alone import import_tvm_alone
 
 if TYPE_CHECKING:
     from edgeprune.lowering import Lowered
@@ -83,6 +84,7 @@ def import_command(files: tuple[Path, ...]) -> None:
 
 
 def _devices(target_name: str | None, network: Path | None) -> tuple[list[DeviceStatus], list[str]]:
+    import_tvm_alone()
     from edgeprune.tuning.status import all_devices, device_status
 
     if target_name is None:

@@ -10,7 +10,11 @@ import socket
 import sys
 from multiprocessing.connection import Connection
 
-from edgeprune.tuning.worker_process import serve
+from edgeprune.tvm_alone import import_tvm_alone
+
+import_tvm_alone()  # before anything imports it
+
+from edgeprune.tuning.worker_process import serve  # noqa: E402
 
 _PR_SET_PDEATHSIG = 1
 
