@@ -10,6 +10,7 @@ from edgeprune.cli.console_progress import console_progress
 from edgeprune.cli.options import force_option, json_option, new_directory_option, one_target_option, print_json
 from edgeprune.cli.whole_directory import whole_directory
 from edgeprune.target import find_target
+from edgeprune.tvm_alone import import_tvm_alone
 
 
 @click.command("lower")
@@ -26,6 +27,7 @@ def command(network: Path, target_name: str, out: Path, force: bool, as_json: bo
       edgeprune lower model.onnx --target rpi3 --out lowered/
     """
     target = find_target(target_name)
+    import_tvm_alone()
     from edgeprune.lowering import Lowered
     from edgeprune.stages.lower import lower
 

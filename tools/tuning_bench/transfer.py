@@ -21,7 +21,7 @@ from tuning_bench.workshop import private_cache
 # Two of MobileNetV1-0.25's on 96x96: 1x1, so that neither is computed by Winograd's method.
 NEAR, WANTED = Convolution("near", 64, 128, 6, kernel=1), Convolution("wanted", 128, 128, 6, kernel=1)
 _TRIALS, _QUICK_TRIALS = 48, 12
-_SEEDS, _QUICK_SEEDS = (0, 1, 2), (0,)
+_SEEDS, _QUICK_SEEDS = (0, 1), (0,)
 _LONGEST_S = 120.0
 _SPEED = 0.95
 
