@@ -65,7 +65,7 @@ for verb in (status_command, export_command, import_command):
     "--choices/--no-choices",
     default=Tune().choices,
     show_default=True,
-    help="Then measure the whole artifact with and without tuned schedules, Winograd, channels last.",
+    help="Then measure the whole artifact with and without tuned schedules and Winograd.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the search.")
 @new_directory_option

@@ -83,8 +83,7 @@ class Tune(Table):
 
     ``emulated`` lets boards that are only emulated be tuned too, by estimated cycles. ``boards`` is how many of a
     tracker's boards of the target's key work at once, all it knows unless given. ``choices`` has the whole artifact
-    measured after the search, with and without tuned schedules, Winograd's method and channels last; the surely faster
-    one is built.
+    measured after the search, with and without tuned schedules and Winograd's method; the surely faster one is built.
     """
 
     trials: int = Field(default=64, ge=0)

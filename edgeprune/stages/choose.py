@@ -60,7 +60,7 @@ def choose(network: Path, lowered_in: Path, target: Target, out: Path, progress:
             return outcome
         known = outcome
     else:
-        progress.note(f"compared before on {target.name}: {known.kept.name} are the fastest build that is sure")
+        progress.note(f"ways to build were compared before on {target.name}; kept: {known.kept.name}")
     if known.kept.relowers(target):
         chosen = known.kept.applied(target)
         snapshot(cache_directory("tuning"), lower_onnx(network, chosen), chosen, out / RECORDS)
