@@ -17,10 +17,12 @@ from edgeprune.errors import StageFailure, UserError
 
 # Says when it is inside, then waits for what ends it.
 INSIDE = """\
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from edgeprune.cli.whole_directory import whole_directory
 
+# Also where the tests themselves were begun in a shell's background, which lets programs ignore an interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with whole_directory(Path("out"), force=False) as partial:
     (partial / "half").write_text("half")
     print("inside", flush=True)

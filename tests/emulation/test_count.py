@@ -175,7 +175,7 @@ def test_cycles_of_several_threads_are_not_estimated(tmp_path: Path) -> None:
     core = load_core("cortex-a53")
     assert core is not None
     (tmp_path / "core").write_text(core.table(None, None, None))
-    guest = compile_guest("threads.c", tmp_path / "guest", "rpi3", "-DTURNS=1000", "-DTHREADS=2")
+    guest = compile_guest("threads.c", tmp_path / "guest", "rpi3", "-DTURNS=1000", "-DTHREADS=2", "-DTOGETHER")
     options = {"out": str(tmp_path / "out"), "core": str(tmp_path / "core")}
     command = qemu.command([str(guest)], cpu="cortex-a53", plugin=plugin, options=options)
     subprocess.run(command, env=qemu.environment(), check=True)
