@@ -54,6 +54,7 @@ class FileEntry:
 class Manifest:
     """The content of ``manifest.json``. Sizes are in bytes.
 
+    ``layout`` is how the caller's tensors lie in memory: "row-major", without gaps and the last axis innermost.
     ``code_bytes`` are the executable sections of the static library, ``arena_bound_bytes`` the least arena that any
     placement of buffers could reach, ``tuning`` holds records, hits, kernels and the database's SHA-256,
     ``precision`` is what weights and intermediate values are kept in, ``threads`` the most that may share an inference.
@@ -86,6 +87,7 @@ class Manifest:
     precision: str = "float32"
     threads: int = 1
     validation_accuracy: float | None = None
+    layout: str = "row-major"
 
     def write(self, directory: Path) -> None:
         """Write ``manifest.json`` into ``directory``."""

@@ -23,6 +23,9 @@ from edgeprune.lowering.origins import name_variables
 from edgeprune.lowering.own_operators import OWN_OPERATORS
 
 _STANDARD_DOMAINS = ("", "ai.onnx")
+# TVM would compute these between float32 kernels: slower than the float32 network, and where a value lies near the
+# border of two steps the last bit of a sum decides, so that nothing agrees with ONNX Runtime to 1e-4.
+_QUANTISING = frozenset(("QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "MatMulInteger16"))
 
 
 def import_onnx(path: Path) -> ImportedModel:
@@ -30,10 +33,11 @@ def import_onnx(path: Path) -> ImportedModel:
 
     Raises:
         UserError: the file is missing, corrupt or not valid ONNX; a shape is not static; an input or output is not
-            float32; an operator is not supported (node and operator are named); a weight is NaN.
+            float32; an operator is not supported or quantises (node and operator are named); a weight is NaN.
     """
     proto = _load(path)
     _reject_unsupported(path, proto.graph)
+    _reject_quantised(path, proto.graph)
     _reject_nan(path, proto.graph)
     inferred = _infer_shapes(path, proto)
     weights = {tensor.name for tensor in inferred.graph.initializer}
@@ -76,6 +80,18 @@ def _reject_unsupported(path: Path, graph: onnx.GraphProto) -> None:
         if node.domain not in _STANDARD_DOMAINS or node.op_type not in known:
             operator = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
             raise UserError(f"{path}: node {node_name(node)}: operator {operator} is not supported")
+
+
+def _reject_quantised(path: Path, graph: onnx.GraphProto) -> None:
+    """Refuse intermediate values in integers; weights in integers become float32 while the network is lowered."""
+    known = {tensor.name for tensor in graph.initializer}
+    known |= {node.output[0] for node in graph.node if node.op_type == "Constant"}
+    for node in graph.node:
+        if node.op_type in _QUANTISING and node.input[0] not in known:
+            raise UserError(
+                f"{path}: node {node_name(node)}: operator {node.op_type} is not supported: the network is quantised; "
+                f"give the float32 one it was made from"
+            )
 
 
 def _reject_nan(path: Path, graph: onnx.GraphProto) -> None:

@@ -15,8 +15,8 @@ from edgeprune.lowering.half import half_passes, reject_overflowing_weights
 from edgeprune.lowering.import_onnx import import_onnx
 from edgeprune.lowering.legalize import Legalizer, legalizers
 from edgeprune.lowering.llvm_target import tvm_target
-from edgeprune.lowering.model import Lowered
-from edgeprune.lowering.origins import CallOrigins
+from edgeprune.lowering.model import ImportedModel, Lowered
+from edgeprune.lowering.origins import CallOrigins, nodes_of_variables
 from edgeprune.lowering.ranks import spell_out_scalars
 from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.lowering.winograd_plan import weight_bytes, winograd_sizes
@@ -48,12 +48,12 @@ def lower(path: Path, target: Target) -> Lowered:
             sizes = winograd_sizes(canonical, weight_bytes(imported.module), target.cpu, unit)
             filled = fill_channels(canonical, sizes, unit)
             unfused = tvm.ir.transform.Sequential(_kernel_passes(legalizers(unit)))(filled)
+            _reject_leftovers(imported, unfused)
             grouped = transform.FuseOps()(unfused)
             module = tvm.ir.transform.Sequential(_fused_passes())(grouped)
     except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise StageFailure(f"{path}: TVM could not lower the network: {reason[-1]}") from error
-    _reject_leftovers(path, module)
     calls = _call_nodes(module, CallOrigins(unfused).of_calls(grouped), imported.nodes)
     return Lowered(module, imported.inputs, imported.outputs, imported.onnx_sha256, calls)
 
@@ -72,15 +72,17 @@ def _call_nodes(
     )
 
 
-def _reject_leftovers(path: Path, module: tvm.IRModule) -> None:
+def _reject_leftovers(imported: ImportedModel, unfused: tvm.IRModule) -> None:
     """Refuse a network with an operator for which TVM has no kernel on a CPU without its runtime."""
-    for block in module["main"].body.blocks:
+    nodes = nodes_of_variables(unfused["main"])
+    for block in unfused["main"].body.blocks:
         for binding in block.bindings:
-            if not isinstance(binding.value, relax.Call):
-                continue
-            operator = getattr(binding.value.op, "name", str(binding.value.op))
-            if operator not in ("relax.call_tir", "relax.reshape"):
-                raise UserError(f"{path}: operator {operator.removeprefix('relax.')} is not supported in an artifact")
+            operator = getattr(getattr(binding.value, "op", None), "name", "")
+            if isinstance(binding.value, relax.Call) and operator not in ("relax.call_tir", "relax.reshape"):
+                named = " and ".join(imported.nodes[index] for index in sorted(nodes[binding.var]))
+                where = f"node {named}: " if named else ""
+                operator = (operator or str(binding.value.op)).removeprefix("relax.")
+                raise UserError(f"{imported.path}: {where}operator {operator} is not supported in an artifact")
 
 
 def _layout_passes(cpu: Cpu) -> list[tvm.ir.transform.Pass]:

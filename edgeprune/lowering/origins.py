@@ -75,7 +75,7 @@ class CallOrigins:
     def __init__(self, unfused: tvm.IRModule) -> None:
         self._evaluator = _Evaluator()
         self._origins: dict[int, Nodes] = {}
-        nodes = _nodes_of_variables(unfused["main"])
+        nodes = nodes_of_variables(unfused["main"])
         for variable, numbers in self._evaluator.calls_of(unfused):
             for number in numbers:
                 self._origins[number] = self._origins.get(number, frozenset()) | nodes[variable]
@@ -86,8 +86,8 @@ class CallOrigins:
         return [frozenset().union(*(self._origins[number] for number in numbers)) for _, numbers in groups]
 
 
-def _nodes_of_variables(main: relax.Function) -> dict[relax.Var, Nodes]:
-    """Return the nodes of every variable.
+def nodes_of_variables(main: relax.Function) -> dict[relax.Var, Nodes]:
+    """Return the ONNX nodes of every variable that ``main`` binds, by their place in the file.
 
     A pass that turns a value into several leaves the last one its name: the others belong to what they are used for,
     or, behind the last node, to what they are made from.

@@ -63,6 +63,17 @@ def test_an_unsupported_operator_names_node_and_operator(tmp_path: Path) -> None
     assert refused(path) == "PATH: node det_1: operator Det is not supported"
 
 
+def test_a_quantised_network_names_the_first_node_that_quantises(tmp_path: Path) -> None:
+    graph = Graph()
+    scale, zero = graph.constant(np.float32(0.1)), graph.constant(np.int8(0))
+    node = graph.node("QuantizeLinear", graph.node("Relu", graph.input(3, 3)), scale, zero)
+    path = graph.save(tmp_path / "network.onnx", graph.node("DequantizeLinear", node, scale, zero))
+    assert refused(path) == (
+        "PATH: node quantizelinear_4: operator QuantizeLinear is not supported: the network is quantised; "
+        "give the float32 one it was made from"
+    )
+
+
 def test_an_operator_of_another_domain_is_unsupported(tmp_path: Path) -> None:
     graph = Graph()
     node = graph.node("Relu", graph.input(3, 3), domain="com.example")
@@ -118,4 +129,4 @@ def test_an_operator_without_a_kernel_is_refused(tmp_path: Path) -> None:
     path = graph.save(tmp_path / "network.onnx", values)
     with pytest.raises(UserError) as caught:
         lower(path, find_target("host"))
-    assert str(caught.value) == f"{path}: operator topk is not supported in an artifact"
+    assert str(caught.value) == f"{path}: node topk_2: operator topk is not supported in an artifact"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgeprune.lowering import check_lowering, lower, read_program, schedule
 from edgeprune.target import find_target
-from tests.lowering.networks import FAMILIES, make
+from tests.lowering.networks import FAMILIES, Graph, make
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -20,6 +21,18 @@ def test_scheduled_kernels_agree_with_onnxruntime(family: str, tmp_path: Path) -
         scheduled.outputs
     )
     assert len(read_program(scheduled).outputs) == len(scheduled.outputs)
+
+
+def test_weights_kept_in_integers_become_float32(tmp_path: Path) -> None:
+    graph = Graph()
+    weight = graph.constant(np.arange(-40, 32, dtype=np.int8).reshape(8, 1, 3, 3))
+    scales = graph.constant(np.linspace(0.01, 0.08, 8, dtype=np.float32))
+    kernel = graph.node("DequantizeLinear", weight, scales, graph.constant(np.zeros(8, dtype=np.int8)), axis=0)
+    path = graph.save(tmp_path / "network.onnx", graph.node("Conv", graph.input(1, 1, 6, 6), kernel))
+    target = find_target("host")
+    scheduled = schedule(lower(path, target), target)
+    assert [parity.relative_error <= 1e-4 for parity in check_lowering(scheduled, path)] == [True]
+    assert read_program(scheduled).weight_bytes == 4 * 8 * 9
 
 
 @pytest.mark.slow
