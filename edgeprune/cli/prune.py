@@ -29,12 +29,14 @@ def command(
     Example:
       edgeprune prune recipes/lenet5-mnist.toml --set prune.amount=0.5 --dry-run
     """
-    run, _ = run_until("train" if dry_run else "prune", recipe_name, overrides, out, fresh)
+    run, _ = run_until("budget" if dry_run else "prune", recipe_name, overrides, out, fresh)
     if dry_run:
         from edgeprune.stages.prune import plan_only
+        from edgeprune.stages.within_budget import within_budget
 
+        recipe = within_budget(run.recipe, run.root / "budget")
         with console_progress() as progress:
-            found = {"plan": plan_only(run.recipe, run.root / "train" / "model.safetensors", progress)}
+            found = {"plan": plan_only(recipe, run.root / "train" / "model.safetensors", progress)}
     else:
         table = "weights" if run.recipe.prune.masks_only else "plan"
         found = {

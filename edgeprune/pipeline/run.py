@@ -7,6 +7,7 @@ from typing import Literal
 from edgeprune.pipeline.lock import run_lock
 from edgeprune.pipeline.sequence import (
     Run,
+    budget_stage,
     build_stage,
     compact_stage,
     evaluate_stage,
@@ -22,7 +23,9 @@ from edgeprune.pipeline.stage import Stage, StageResult, run_stage
 from edgeprune.progress import Progress
 from edgeprune.stages.variant import VARIANTS
 
-Phase = Literal["train", "prune", "compact", "export", "lower", "tune", "build", "measure", "evaluate", "report"]
+Phase = Literal[
+    "train", "budget", "prune", "compact", "export", "lower", "tune", "build", "measure", "evaluate", "report"
+]
 
 
 def run_pipeline(run: Run, progress: Progress, *, until: Phase = "report") -> tuple[StageResult, ...]:
@@ -38,9 +41,11 @@ def run_pipeline(run: Run, progress: Progress, *, until: Phase = "report") -> tu
 
 def phases(run: Run) -> dict[Phase, list[Stage]]:
     """Return the stages of each phase; the TVM phases have one stage per board and network."""
+    budget = run.recipe.budget
     pairs = [(target, variant) for target in run.targets for variant in VARIANTS]
     return {
         "train": [train_stage(run)],
+        "budget": [] if budget is None else [budget_stage(run, budget)],
         "prune": [prune_stage(run)],
         "compact": [compact_stage(run)],
         "export": [export_stage(run)],

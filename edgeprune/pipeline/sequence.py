@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgeprune.errors import EdgepruneError
+from edgeprune.errors import EdgepruneError, UserError
 from edgeprune.machine import cpu_fingerprint
 from edgeprune.pipeline.content_hash import hash_json, hash_tree
 from edgeprune.pipeline.fingerprint import package_versions, recipe_facts
 from edgeprune.pipeline.stage import Stage
 from edgeprune.progress import Progress
-from edgeprune.recipe import Recipe
+from edgeprune.recipe import Budget, Recipe
 from edgeprune.shipped import shipped_directory
 from edgeprune.stages.rewind import epoch_weights, kept_epoch
 from edgeprune.stages.validation import history_file, validation_accuracy
 from edgeprune.stages.variant import VARIANTS, Variant
-from edgeprune.target import Target
+from edgeprune.stages.within_budget import RESULT as BUDGET_RESULT
+from edgeprune.target import Target, find_target
 
 _TRAINING_CODE = ("data", "models", "training", "evaluation_mode", "stages/network", "user_code")
 _TVM_PACKAGES = ("apache-tvm", "apache-tvm-ffi")
@@ -31,6 +32,18 @@ class Run:
     recipe: Recipe
     targets: tuple[Target, ...]
     root: Path
+
+    def __post_init__(self) -> None:
+        """Refuse boards without the one that the recipe has a budget for.
+
+        Raises:
+            UserError: so it is.
+        """
+        if self.recipe.budget is None or not self.targets:
+            return
+        wanted = find_target(self.recipe.budget.target).name
+        if all(target.name != wanted for target in self.targets):
+            raise UserError(f"budget.target is {wanted}, which this run leaves out; add --target {wanted}")
 
     @property
     def model_name(self) -> str:
@@ -55,14 +68,37 @@ def train_stage(run: Run) -> Stage:
     return Stage("train", work, settings=settings, code=(*_TRAINING_CODE, "stages/train", "stages/rewind"))
 
 
+def budget_stage(run: Run, budget: Budget) -> Stage:
+    """How much of the recipe's amount must go so that the network fits what a board has for it."""
+    weights = run.root / "train" / "model.safetensors"
+    target = find_target(budget.target)
+
+    def work(out: Path, progress: Progress) -> None:
+        from edgeprune.stages.budget import choose_amount
+
+        choose_amount(run.recipe, budget, weights, target, out, progress)
+
+    settings = recipe_facts(run.recipe, "model", "data", "prune", "budget", "export", "measure")
+    settings |= _cpu_facts(target) | package_versions("torch", "onnx", "onnxscript", "ziglang", *_TVM_PACKAGES)
+    settings |= {"target": target.model_dump(mode="json"), "compiler": _compiler_facts(target)}
+    settings |= {"emulator": _emulator_facts(target), "plugin": _plugin_sources(target)}
+    code = (
+        *_TRAINING_CODE, "pruning", "exporting", "onnx_reference", "lowering", "artifact", "toolchain", "measuring",
+        "emulation", "stages/budget", "stages/budget_probe", "stages/budget_search", "stages/lower", "stages/build",
+    )  # fmt: skip
+    return Stage("budget", work, inputs={"weights": weights}, settings=settings, code=code)
+
+
 def prune_stage(run: Run) -> Stage:
     """Masked weights from rounds of pruning and retraining."""
     weights = run.root / "train" / "model.safetensors"
+    chosen = run.root / "budget"
 
     def work(out: Path, progress: Progress) -> None:
         from edgeprune.stages.prune import prune
+        from edgeprune.stages.within_budget import within_budget
 
-        prune(run.recipe, weights, out, progress)
+        prune(within_budget(run.recipe, chosen), weights, out, progress)
 
     settings = recipe_facts(run.recipe, "model", "data", "prune", "retrain") | package_versions("torch", "numpy")
     code = (*_TRAINING_CODE, "pruning", "stages/prune", "stages/rewind")
@@ -70,6 +106,8 @@ def prune_stage(run: Run) -> Stage:
     epoch = kept_epoch(run.recipe)
     if epoch is not None:
         inputs["rewound"] = epoch_weights(weights.parent, epoch)
+    if run.recipe.budget is not None:
+        inputs["budget"] = chosen / BUDGET_RESULT
     return Stage("prune", work, inputs=inputs, settings=settings, code=code)
 
 
@@ -217,16 +255,22 @@ def report_stage(run: Run) -> Stage:
 
     def work(out: Path, progress: Progress) -> None:
         from edgeprune.stages.report import report
+        from edgeprune.stages.within_budget import within_budget
 
-        report(run.recipe, run.targets, run.root, out, progress)
+        report(within_budget(run.recipe, run.root / "budget"), run.targets, run.root, out, progress)
 
     names = ("train", "prune", "compact", "export", "evaluate")
     inputs = {name: run.root / name for name in names}
+    if run.recipe.budget is not None:
+        inputs["budget"] = run.root / "budget"
     for target in run.targets:
         for kind in ("lower", "tune", "build", "measure"):
             inputs[f"{kind}/{target.name}"] = run.root / kind / target.name
     settings = {"recipe": run.recipe.model_dump(mode="json"), "targets": [target.name for target in run.targets]}
-    parts = ("report", "report_parts", "report_targets", "report_latency", "report_environment", "report_choices")
+    parts = (
+        "report", "report_parts", "report_targets", "report_latency", "report_environment", "report_choices",
+        "report_budget", "within_budget",
+    )  # fmt: skip
     code = ("reporting", *(f"stages/{part}" for part in parts))
     return Stage("report", work, inputs=inputs, settings=settings, code=code)
 

@@ -63,6 +63,11 @@ class Prune(Table):
         """Whether weights are held at zero without a plan of channels."""
         return self.granularity in ("weight", "row", "column")
 
+    def scaled(self, share: float) -> Prune:
+        """Return these settings with ``share`` of the amount, of every override's as well."""
+        override = [entry.model_copy(update={"amount": share * entry.amount}) for entry in self.override]
+        return self.model_copy(update={"amount": share * self.amount, "override": override})
+
     @model_validator(mode="before")
     @classmethod
     def _schedule_says_how_many_rounds(cls, data: Any) -> Any:

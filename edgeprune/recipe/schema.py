@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from edgeprune.recipe.budget import Budget
 from edgeprune.recipe.callable_spec import CallableSpec
 from edgeprune.recipe.measuring import Measure
 from edgeprune.recipe.pruning import Prune
@@ -104,6 +105,7 @@ class Recipe(Table):
     train: Train
     prune: Prune
     retrain: Retrain
+    budget: Budget | None = None
     export: Export = Export()
     tune: Tune = Tune()
     measure: Measure = Measure()
@@ -125,6 +127,20 @@ class Recipe(Table):
         elif isinstance(factor, (int, float)) and isinstance(rate, (int, float)):
             shared = {"learning_rate": factor * rate}
         return data | {"retrain": shared | retrain}
+
+    @model_validator(mode="after")
+    def _budget_can_choose_the_amount(self) -> Recipe:
+        if self.budget is None:
+            return self
+        if self.prune.masks_only:
+            raise ValueError(
+                f"budget: prune.granularity {self.prune.granularity!r} holds weights at zero, which by itself makes "
+                "nothing smaller on a board; prune channels, or take [budget] out"
+            )
+        for key in ("schedule", "amounts_from"):
+            if isinstance(getattr(self.prune, key), list) or (key == "amounts_from" and self.prune.amounts_from):
+                raise ValueError(f"budget: prune.{key} fixes the amounts that the budget is to choose; remove one")
+        return self
 
     @model_validator(mode="after")
     def _retraining_fits_training(self) -> Recipe:

@@ -25,11 +25,12 @@ from edgeprune.reporting.document import from_json, read_report, to_json
 from edgeprune.reporting.figure import Accuracy, Figure, Provenance
 from edgeprune.reporting.headline import Ratio, headline
 from edgeprune.reporting.listing import NamedFigure, named_figures, to_csv
-from edgeprune.reporting.model import DataSummary, Epoch, Layer, Network, NotRun, Report, Round, Stage
+from edgeprune.reporting.model import BudgetLine, DataSummary, Epoch, Layer, Network, NotRun, Report, Round, Stage
 from edgeprune.reporting.table import print_table
 
 __all__ = [
     "Accuracy",
+    "BudgetLine",
     "BuildChoice",
     "Circumstance",
     "Comparison",

@@ -14,7 +14,7 @@ from edgeprune.reporting.headline import accuracy_change, headline
 from edgeprune.reporting.model import Report
 
 Section: TypeAlias = Literal[
-    "network", "target", "headline", "epoch", "round", "layer", "kernel", "choice", "step", "parity", "stage"
+    "network", "target", "headline", "budget", "epoch", "round", "layer", "kernel", "choice", "step", "parity", "stage"
 ]
 
 _COLUMNS = ("section", "target", "variant", "item", "figure", "value", "unit", "provenance", "reason")
@@ -40,6 +40,9 @@ def named_figures(report: Report) -> Iterator[NamedFigure]:
         yield NamedFigure("network", "", variant, "", "parameters", network.parameters)
         yield NamedFigure("network", "", variant, "", "MACs", network.macs)
     yield from _headline(report)
+    for line in report.budget:
+        yield NamedFigure("budget", line.target, "pruned", line.name, "allowed", line.allowed)
+        yield NamedFigure("budget", line.target, "pruned", line.name, "taken", line.taken)
     for target in report.targets:
         for result in target.variants:
             for name, figure in target_figures(result):

@@ -60,6 +60,25 @@ class NotRun(Part):
     reason: str
 
 
+class BudgetLine(Part):
+    """A limit of the recipe's budget on a board, in the unit of ``taken``, and what the pruned network takes there."""
+
+    target: str
+    name: str
+    limit: float
+    taken: Figure
+
+    @property
+    def met(self) -> bool:
+        """Whether it is known to be kept."""
+        return self.taken.value is not None and self.taken.value <= self.limit
+
+    @property
+    def allowed(self) -> Figure:
+        """The limit as a figure."""
+        return Figure.computed(self.limit, self.taken.unit)
+
+
 class Stage(Part):
     """How long a stage took when it last ran."""
 
@@ -92,6 +111,7 @@ class Report(Part):
     parity: tuple[Parity, ...] = ()
     targets: tuple[TargetResult, ...] = ()
     not_run: tuple[NotRun, ...] = ()
+    budget: tuple[BudgetLine, ...] = ()
     stages: tuple[Stage, ...] = ()
 
     def target(self, name: str) -> TargetResult | None:

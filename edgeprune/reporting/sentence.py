@@ -7,7 +7,7 @@ from itertools import groupby
 from edgeprune.reporting.device import CycleEstimate, VariantResult
 from edgeprune.reporting.figure import Figure
 from edgeprune.reporting.headline import Ratio, accuracy_change, headline
-from edgeprune.reporting.model import Report
+from edgeprune.reporting.model import BudgetLine, Report
 from edgeprune.reporting.quantity import human, share
 
 
@@ -42,6 +42,11 @@ def choice_sentences(report: Report) -> list[str]:
         if parts:
             sentences.append(f"{target.name}: {'; '.join(parts)}.")
     return sentences
+
+
+def budget_sentences(report: Report) -> list[str]:
+    """Return a sentence for each limit of the budget: what the pruned network takes of it."""
+    return [_limited(line) for line in report.budget]
 
 
 def place_sentences(report: Report) -> list[str]:
@@ -115,6 +120,14 @@ def _achieved(result: VariantResult) -> str:
 
 def _of_peak(fraction: Figure) -> str:
     return f" ({human(fraction)} of the peak)" if fraction.value is not None else ""
+
+
+def _limited(line: BudgetLine) -> str:
+    if line.taken.value is None:
+        return f"Budget of {line.target}: {line.name} not known ({line.taken.reason}), {human(line.allowed)} allowed."
+    outcome = "met" if line.met else "MISSED"
+    taken = f"{human(line.taken)} ({line.taken.provenance})"
+    return f"Budget of {line.target}: {line.name} {taken} of {human(line.allowed)} allowed, {outcome}."
 
 
 def _missing_peak(result: VariantResult) -> str:

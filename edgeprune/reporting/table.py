@@ -16,6 +16,7 @@ from edgeprune.reporting.footnotes import Footnotes
 from edgeprune.reporting.model import Report
 from edgeprune.reporting.quantity import duration_pair, human
 from edgeprune.reporting.sentence import (
+    budget_sentences,
     choice_sentences,
     cycle_sentences,
     place_sentences,
@@ -52,6 +53,7 @@ _COLUMNS = (
 
 _TOLD = (
     ratio_sentences,
+    budget_sentences,
     cycle_sentences,
     choice_sentences,
     roofline_sentences,
@@ -61,7 +63,7 @@ _TOLD = (
 
 
 def print_table(report: Report, console: Console) -> None:
-    """Print a row per target and variant, the legend, then in words ratios, ranges, rates, places and verdicts."""
+    """Print a row per target and variant, the legend, then in words ratios, budget, ranges, rates and verdicts."""
     footnotes = Footnotes()
     console.print(Text(f"{report.title}, seed {report.seed}, run on {report.machine}", style="bold"))
     if report.targets:

@@ -26,6 +26,7 @@ from edgeprune.reporting import (
     Variant,
 )
 from edgeprune.reporting.write import write_report
+from edgeprune.stages.report_budget import budget_lines
 from edgeprune.stages.report_parts import parity, read_json
 from edgeprune.stages.report_targets import not_run, target_result
 from edgeprune.stages.validation import validation_accuracy
@@ -46,6 +47,7 @@ def gather(recipe: Recipe, targets: tuple[Target, ...], root: Path) -> Report:
     accuracy = read_json(root / "evaluate" / "accuracy.json")
     networks: dict[Variant, Network] = {variant: _network(root, accuracy, variant) for variant in ("dense", "pruned")}
     plan = read_json(root / "compact" / "plan.json")
+    results = tuple(target_result(root, target, networks, accuracy) for target in targets)
     return Report(
         title=recipe.name,
         description=recipe.description,
@@ -62,7 +64,8 @@ def gather(recipe: Recipe, targets: tuple[Target, ...], root: Path) -> Report:
         rounds=_rounds(root, networks["dense"]),
         layers=tuple(_layer(layer) for layer in plan["layers"]),
         parity=tuple(parity(entry) for entry in read_json(root / "export" / "parity.json")),
-        targets=tuple(target_result(root, target, networks, accuracy) for target in targets),
+        targets=results,
+        budget=budget_lines(recipe, root / "budget", results),
         not_run=tuple(entry for target in targets for entry in not_run(root, target)),
         stages=_stages(root),
     )

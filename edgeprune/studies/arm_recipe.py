@@ -20,7 +20,7 @@ def arm_recipe(study: Study, arm: Arm, seed: int, ratio: float | None, at: Mappi
     ``prune.amount``; None leaves the recipe's.
 
     Raises:
-        UserError: a dropped key is not there, or the outcome is not a valid recipe; names study and arm.
+        UserError: a dropped key is not there, or the outcome is no valid recipe or has a budget; names study and arm.
     """
     source = f"study {study.name}, arm {arm.name!r}"
     data = read_toml(locate("recipes", "recipe", study.recipe))
@@ -30,6 +30,8 @@ def arm_recipe(study: Study, arm: Arm, seed: int, ratio: float | None, at: Mappi
     data["seed"] = seed
     if ratio is not None:
         _lay_over(data, {"prune": {"amount": 1 - 1 / ratio}})
+    if "budget" in data:
+        raise UserError(f"{source}: budget: a study prunes by amounts, for no board; add 'budget' to drop")
     return validate(Recipe, data, source)
 
 

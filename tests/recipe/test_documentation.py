@@ -6,7 +6,8 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, TypeGuard, get_args
 
 import pytest
 import torch
@@ -24,10 +25,19 @@ TABLES = ("model", "data", "train", "prune", "retrain")
 PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
 
 
+def alternatives(annotation: object) -> tuple[object, ...]:
+    return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+
+
+def is_table(annotation: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from keys(field.annotation, f"{prefix}{name}.")
+        tables = [part for part in alternatives(field.annotation) if is_table(part)]
+        if tables:
+            yield from keys(tables[0], f"{prefix}{name}.")
         else:
             yield f"{prefix}{field.alias or name}"
 
