@@ -69,8 +69,8 @@ def _infinite_weights(path: Path) -> Iterator[str]:
 def _session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its complaints are in the exception, too
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime raises a dozen classes without a common base of its own
-        raise StageFailure(f"{path}: ONNX Runtime refuses it: {error}") from error
+        raise StageFailure(f"{path}: ONNX Runtime refuses it: {str(error).strip().splitlines()[0]}") from error

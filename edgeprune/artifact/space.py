@@ -17,10 +17,14 @@ def explaining_little_space(directory: Path) -> Iterator[None]:
     """Say of a failure inside the block that ``directory``'s disk is nearly full, if it is.
 
     Raises:
-        StageFailure: the one of the block, or in its place that.
+        StageFailure: the one of the block, or in its place that; also where a file could not be written.
     """
     try:
         yield
+    except OSError as error:
+        # A failed write does not say which file it was; in the block all of them are in ``directory``.
+        reason = error.strerror or error
+        raise StageFailure(f"{directory.parent}: cannot be written: {reason}; free some, or set TMPDIR") from error
     except StageFailure as failure:
         free = shutil.disk_usage(directory).free
         if free >= _LEAST_FREE:

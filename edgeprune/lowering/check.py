@@ -35,7 +35,7 @@ def run_onnx(path: Path, inputs: Arrays) -> Arrays:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its complaints are in the exception, too
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         names = [argument.name for argument in session.get_inputs()]

@@ -27,6 +27,12 @@ def test_a_failure_on_a_full_disk_says_so(
     assert str(caught.value) == (said if told else "linking x: zig failed:\nexit code -6")
 
 
+def test_a_write_that_fails_names_the_place_of_intermediate_files(tmp_path: Path) -> None:
+    with pytest.raises(StageFailure) as caught, explaining_little_space(tmp_path / "work"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert str(caught.value) == f"{tmp_path}: cannot be written: No space left on device; free some, or set TMPDIR"
+
+
 def test_an_output_disk_that_fills_up_leaves_the_old_artifact_alone(
     host_artifact: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
