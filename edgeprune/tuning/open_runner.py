@@ -52,7 +52,11 @@ def open_runner(
         transport = open_transport(target, notify)
         if isinstance(transport, Unavailable):
             raise UserError(f"tuning for {target.name}: {transport.reason}; {transport.mend}")
-        directory = Path(tempfile.mkdtemp(prefix="board-", dir=scratch))
+        try:
+            directory = Path(tempfile.mkdtemp(prefix="board-", dir=scratch))
+        except OSError:
+            transport.close()
+            raise
         return Board(transport, toolchain, directory, core)
 
     # Before anything that takes time: a board that cannot be reached is said at once.

@@ -27,6 +27,8 @@ class Place:
         self._open = open_board
         self._done = done
         self._closing = threading.Event()
+        # Whoever comes second, the thread that has opened a board or `close`, closes that board.
+        self._handover = threading.Lock()
         self._settled = threading.Event()
         self._thread: threading.Thread | None = None
         self._opened: Board | EdgepruneError | None = None
@@ -73,8 +75,15 @@ class Place:
         return taken
 
     def close(self) -> None:
-        """Wait for what runs, at most its time-out, and let go of the board."""
-        self._closing.set()
+        """Wait for what runs, at most its time-out, and let go of the board.
+
+        A board that is still being opened is not waited for: its thread closes it.
+        """
+        with self._handover:
+            self._closing.set()
+            opened, self._opened = self._opened, None
+        if isinstance(opened, Board):
+            opened.close()
         if self._thread is not None and self.state != "opening":
             self._thread.join()
         if self.board is not None:
@@ -109,15 +118,22 @@ class Place:
 
     def _open_board(self) -> None:
         for attempt in range(_ATTEMPTS):
-            try:
-                self._opened = self._open()
+            opened = self._try_to_open()
+            if isinstance(opened, Board) or attempt + 1 == _ATTEMPTS or self._closing.wait(_PAUSE_SECONDS):
                 break
-            except EdgepruneError as error:
-                self._opened = error
-            if attempt + 1 == _ATTEMPTS or self._closing.wait(_PAUSE_SECONDS):
-                break
-        if isinstance(self._opened, Board) and self._closing.is_set():
-            self._opened.close()
+        with self._handover:
+            unwanted = self._closing.is_set()
+            self._opened = None if unwanted else opened
+        if unwanted and isinstance(opened, Board):
+            opened.close()
+
+    def _try_to_open(self) -> Board | EdgepruneError:
+        try:
+            return self._open()
+        except EdgepruneError as error:
+            return error
+        except Exception as error:  # the folder of a run that has ended meanwhile is gone, for one
+            return StageFailure(f"a board cannot be opened: {type(error).__name__}: {error}")
 
     def _measure(self, reference: Path, calibrator: tuple[Candidate, Path] | None) -> None:
         assert self.board is not None
