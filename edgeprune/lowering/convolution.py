@@ -67,7 +67,9 @@ def emit_winograd(
 ) -> relax.Expr:
     """Return a call of a kernel that computes ``convolution`` of NHWC ``data`` by tiles of ``size``."""
     image = (int(data.ty.shape[1]), int(data.ty.shape[2]))
-    shape = Shape(image, convolution.window.pads, convolution.inputs, convolution.outputs)
+    shape = Shape(
+        image, convolution.window.pads, convolution.inputs, convolution.outputs, int(convolution.weights.shape[0])
+    )
     transformed = transform_weights(
         convolution.weights.astype(np.float32), size, block_width(convolution.outputs, unit)
     )
@@ -85,7 +87,6 @@ def emit_direct(builder: relax.BlockBuilder, data: relax.Expr, convolution: Dens
 
     Sums are taken over whole vectors of channels, whose weights are zeros where they are not real.
     """
-    filled = np.pad(convolution.weights, [(0, 0)] * 3 + [(0, -convolution.outputs % unit.lanes[0])])
 
     def compute(image: te.Tensor, weights: te.Tensor) -> te.Tensor:
         sums = _direct(image, weights, convolution)
@@ -94,9 +95,15 @@ def emit_direct(builder: relax.BlockBuilder, data: relax.Expr, convolution: Dens
         kept = (*sums.shape[:-1], convolution.kept)
         return te.compute(kept, lambda *place: sums(*place), name="real_channels", tag="injective")
 
+    filled = filled_weights(convolution, unit)
     result = builder.call_te(compute, data, relax.const(filled), primfunc_name_hint="conv2d")
     mark_fusable(builder, result.args[0])
     return result
+
+
+def filled_weights(convolution: Dense, unit: VectorUnit) -> NDArray[np.generic]:
+    """Return the weights with zeros for output channels up to a whole vector."""
+    return np.pad(convolution.weights, [(0, 0)] * 3 + [(0, -convolution.outputs % unit.lanes[0])])
 
 
 def mark_fusable(builder: relax.BlockBuilder, variable: tvm.ir.GlobalVar) -> None:

@@ -171,7 +171,13 @@ def _flattened(inlined: Schedule) -> Schedule:
     A tile of pixels may then reach over the end of a row: an image of 3x3 has tiles of nine.
     """
     nest = _single_reduction(inlined)
-    if nest is None or not _reads_its_own_pixel(inlined, nest):
+    if nest is None:
+        return inlined
+    if len(nest.spatial) == _IMAGE_RANK - 1:
+        schedule = inlined.copy()
+        flatten_result(schedule, nest.block)
+        return schedule
+    if not _reads_its_own_pixel(inlined, nest):
         return inlined
     schedule = inlined.copy()
     try:
@@ -183,6 +189,17 @@ def _flattened(inlined: Schedule) -> Schedule:
     except ScheduleError:
         return inlined
     return schedule
+
+
+def flatten_result(schedule: Schedule, sums: SBlockRV) -> None:
+    """Give the block that makes an image of ``sums``, whose pixels are one axis, one loop over pixels as well."""
+    consumers = schedule.get_consumers(sums)
+    if len(schedule.get_loops(sums)) < _IMAGE_RANK or len(consumers) != 1:
+        return
+    loops = schedule.get_loops(consumers[0])
+    if len(loops) == _IMAGE_RANK:
+        width = int(schedule.get(loops[2]).extent)
+        schedule.transform_block_layout(consumers[0], _flat(0, width))
 
 
 def _flat(others: int, width: int) -> tirx.IndexMap:

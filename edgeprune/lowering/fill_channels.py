@@ -17,6 +17,7 @@ import tvm
 from tvm import relax, te, topi
 
 from edgeprune.lowering.convolution import Dense, Window, emit_direct, emit_winograd
+from edgeprune.lowering.pointwise import emit_pointwise, spare_pixels
 from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.lowering.winograd import Shape
 from edgeprune.lowering.winograd_plan import winograd_shape
@@ -38,7 +39,8 @@ def fill_channels(module: tvm.IRModule, sizes: Mapping[Shape, int], unit: Vector
     """Return ``module`` with the channels of ``main``'s images filled up where a convolution gains from it.
 
     ``module`` has images in NHWC and weights as constants; ``unit`` holds its precision. Convolutions of one group that
-    read or write such images become kernels here, and so do those by Winograd's method, by tiles of ``sizes``.
+    read or write such images become kernels here, and so do those by Winograd's method, by tiles of ``sizes``, and those
+    of 1x1 that gain from a spare pixel.
     """
     filler = _Filler(module, sizes, unit, frozenset(_useful(module["main"])))
     filled = filler.visit_expr(module["main"])
@@ -171,6 +173,9 @@ class _Filler(relax.PyExprMutator):  # type: ignore[misc]
         source = self._channels_first(data)
         if source is not None:
             return emit_direct(self.builder_, source, replace(convolution, channels_first=True), self._unit)
+        spare = spare_pixels(data, convolution, self._unit)
+        if spare:
+            return emit_pointwise(self.builder_, data, convolution, spare, self._unit)
         if kept == outputs and not _is_filled(call.args[0], data):
             return _with_operands(call, [data, call.args[1]])
         return emit_direct(self.builder_, data, convolution, self._unit)

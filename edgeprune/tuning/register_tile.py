@@ -15,10 +15,13 @@ from tvm.s_tir import Schedule, ScheduleError
 from tvm.s_tir import meta_schedule as ms
 from tvm.s_tir.schedule import LoopRV, SBlockRV
 
+from edgeprune.lowering.default_schedule import flatten_result
 from edgeprune.lowering.register_tile import VectorUnit
 
 _SPATIAL = 0
 _REDUCE = 2
+# Of sums whose rows and columns are one axis of pixels.
+_FLAT_RANK = 3
 MOST_VECTORS = 16
 MOST_PIXELS = 8
 MOST_ROWS = 4
@@ -136,6 +139,8 @@ def _tile(schedule: Schedule, block: SBlockRV, unit: VectorUnit, innermost: int)
     kinds = _kinds(schedule, block)
     spatial = [loop for loop, kind in zip(loops, kinds, strict=True) if kind == _SPATIAL]
     reduce = [loop for loop, kind in zip(loops, kinds, strict=True) if kind == _REDUCE]
+    if len(spatial) == _FLAT_RANK:
+        flatten_result(schedule, block)
     reduce.append(reduce.pop(innermost))
     lanes = lanes_of(int(schedule.get(spatial[-1]).extent), unit)
     if lanes is None:
