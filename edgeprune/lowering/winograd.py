@@ -1,9 +1,9 @@
-"""Convolutions of 3x3 and stride 1 by Winograd's minimal filtering (Lavin & Gray, arXiv:1509.09308).
+"""Convolutions of 3x3 or 5x5 and stride 1 by Winograd's minimal filtering (Lavin & Gray, arXiv:1509.09308).
 
-F(m, 3) computes ``m x m`` outputs from a tile of ``(m + 2) x (m + 2)`` inputs: tiles and weights are transformed, one
-matrix product per element of the tile takes the place of nine, and the sums are transformed back. F(2, 3) needs 2.25
-times fewer multiplications than the definition, F(4, 3) four times fewer. The weights' transform is computed here, in
-float64.
+F(m, r) computes ``m x m`` outputs of a window of ``r x r`` from a tile of ``(m + r - 1) x (m + r - 1)`` inputs: tiles
+and weights are transformed, one matrix product per element of the tile takes the place of ``r * r``, and the sums are
+transformed back. F(2, 3) needs 2.25 times fewer multiplications than the definition, F(4, 3) four times and F(2, 5) 2.8
+times fewer. The weights' transform is computed here, in float64.
 
 With the points of interpolation ``0, +-p, +-q, infinity`` the transforms of each pair share their sums.
 """
@@ -27,41 +27,51 @@ PAD, ROWS, INPUT, PRODUCT, COLUMNS, OUTPUT = "pad", "rows", "input", "product", 
 MACS = "edgeprune.macs"
 """The annotation of the products' block: multiply-adds of the convolution by its definition."""
 
-# The points other than 0 and infinity. Lavin's 1 and 2 for F(4, 3) round 2.5 times as coarsely as these, whose product
-# is 1 and saves a multiplication.
-_POINTS = {2: (1.0,), 4: (math.sqrt(0.5), math.sqrt(2))}
+# The points other than 0 and infinity, by the edge of a tile of inputs. Lavin's 1 and 2 for F(4, 3) round 2.5 times as
+# coarsely as these, whose product is 1 and saves a multiplication.
+_POINTS = {4: (1.0,), 6: (math.sqrt(0.5), math.sqrt(2))}
 
 Terms = list[tvm.ir.Expr]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A convolution: ``pads`` are top, left, bottom, right; ``image`` is the input's height and width."""
+    """A convolution by a ``window`` of 3x3 or 5x5.
+
+    ``pads`` are top, left, bottom, right; ``image`` is the input's height and width.
+    """
 
     image: tuple[int, int]
     pads: tuple[int, int, int, int]
     inputs: int
     outputs: int
+    window: int = 3
 
     @property
     def result(self) -> tuple[int, int]:
         """Return height and width of the output."""
         top, left, bottom, right = self.pads
-        return self.image[0] + top + bottom - 2, self.image[1] + left + right - 2
+        lost = self.window - 1
+        return self.image[0] + top + bottom - lost, self.image[1] + left + right - lost
 
     def tiles(self, size: int) -> tuple[int, int]:
         """Return how many tiles of ``size x size`` outputs cover the result, by rows and columns."""
         height, width = self.result
         return -(-height // size), -(-width // size)
 
+    def edge(self, size: int) -> int:
+        """Return how many inputs a tile of ``size x size`` outputs has in a row."""
+        return size + self.window - 1
+
 
 def transform_weights(weights: NDArray[np.float32], size: int, width: int) -> NDArray[np.float32]:
-    """Return HWIO weights ``(3, 3, I, O)`` as ``(ceil(O / width), size + 2, size + 2, I, width)``.
+    """Return HWIO weights ``(window, window, I, O)`` as ``(ceil(O / width), edge, edge, I, width)``.
 
     One block of ``width`` output channels is one piece of memory, read from its beginning to its end; zeros fill the
     last.
     """
-    matrix = _weight_matrix(size)
+    window = weights.shape[0]
+    matrix = _weight_matrix(size + window - 1, window)
     transformed = np.einsum("ar,rsio,bs->abio", matrix, weights.astype(np.float64), matrix)
     filled = np.pad(transformed, [(0, 0)] * 3 + [(0, -weights.shape[-1] % width)]).astype(np.float32)
     blocks = filled.reshape(*filled.shape[:-1], -1, width)
@@ -75,27 +85,25 @@ def winograd(data: te.Tensor, weights: te.Tensor, shape: Shape, size: int, lanes
     up to a multiple of ``lanes`` where they are transformed, if ``data`` is not filled up already.
     """
     padded = _padded(data, shape, size, lanes)
-    edge = size + 2
+    edge = shape.edge(size)
     batch, (down, across) = int(data.shape[0]), shape.tiles(size)
     channels = int(padded.shape[-1])
     blocks, *_, width = (int(extent) for extent in weights.shape)
     rows = te.compute(
         (batch, down, across, edge, edge, channels),
-        lambda n, i, j, a, b, c: _choose(
-            a, _forward([padded[n, i * size + r, j * size + b, c] for r in range(edge)], size)
-        ),
+        lambda n, i, j, a, b, c: _choose(a, _forward([padded[n, i * size + r, j * size + b, c] for r in range(edge)])),
         name="winograd_rows",
         attrs=_stage(ROWS),
     )
     tiles = te.compute(
         (batch, down, across, edge, edge, channels),
-        lambda n, i, j, a, b, c: _choose(b, _forward([rows[n, i, j, a, s, c] for s in range(edge)], size)),
+        lambda n, i, j, a, b, c: _choose(b, _forward([rows[n, i, j, a, s, c] for s in range(edge)])),
         name="winograd_input",
         attrs=_stage(INPUT),
     )
     channel = te.reduce_axis((0, shape.inputs), "ci")
     among = _same if shape.inputs == channels else hidden
-    macs = batch * shape.result[0] * shape.result[1] * 9 * shape.inputs * shape.outputs
+    macs = batch * shape.result[0] * shape.result[1] * shape.window**2 * shape.inputs * shape.outputs
     products = te.compute(
         (edge, edge, batch, down, across, blocks * width),
         lambda a, b, n, i, j, o: te.sum(
@@ -159,7 +167,8 @@ def _padded(data: te.Tensor, shape: Shape, size: int, lanes: int) -> te.Tensor:
             inside.append(c < inputs)
         return te.if_then_else(te.all(*inside), data[n, y - top, x - left, c], tirx.const(0, data.dtype))
 
-    extents = (data.shape[0], down * size + 2, across * size + 2, channels)
+    beyond = shape.window - 1
+    extents = (data.shape[0], down * size + beyond, across * size + beyond, channels)
     return te.compute(extents, value, name="winograd_pad", attrs=_stage(PAD))
 
 
@@ -171,23 +180,23 @@ def _choose(index: tirx.Var, values: Sequence[tvm.ir.Expr]) -> tvm.ir.Expr:
     return chosen
 
 
-def _weight_matrix(size: int) -> NDArray[np.float64]:
-    points = _POINTS[size]
-    rows = [[(-1) ** len(points) / float(np.prod(np.square(points))), 0.0, 0.0]]
+def _weight_matrix(edge: int, window: int) -> NDArray[np.float64]:
+    points, powers = _POINTS[edge], range(window)
+    rows = [[(-1) ** len(points) / float(np.prod(np.square(points))), *[0.0] * (window - 1)]]
     for point in points:
         rest = float(np.prod([point**2 - other**2 for other in points if other != point]))
         for signed in (point, -point):
-            rows.append([power / (2 * point**2 * rest) for power in (1.0, signed, signed**2)])
-    rows.append([0.0, 0.0, 1.0])
+            rows.append([signed**power / (2 * point**2 * rest) for power in powers])
+    rows.append([*[0.0] * (window - 1), 1.0])
     return np.array(rows)
 
 
-def _forward(d: Terms, size: int) -> Terms:
-    """Return one dimension of the input's transform: ``size + 2`` values from as many."""
-    if size == 2:
-        (p,) = _POINTS[size]
+def _forward(d: Terms) -> Terms:
+    """Return one dimension of the input's transform: as many values as ``d``."""
+    if len(d) == 4:
+        (p,) = _POINTS[len(d)]
         return [d[2] - _times(p**2, d[0]), *_pair(d[2], d[1], p), d[3] - _times(p**2, d[1])]
-    p, q = _POINTS[size]
+    p, q = _POINTS[len(d)]
     both, product = p**2 + q**2, (p * q) ** 2
     return [
         d[4] - _times(both, d[2]) + _times(product, d[0]),
@@ -203,8 +212,8 @@ def _pair(even: tvm.ir.Expr, odd: tvm.ir.Expr, point: float) -> Terms:
 
 
 def _backward(m: Terms, size: int) -> Terms:
-    """Return one dimension of the output's transform: ``size`` values from ``size + 2``."""
-    pairs = list(zip(_POINTS[size], m[1::2], m[2::2], strict=False))
+    """Return one dimension of the output's transform: ``size`` values from ``m``."""
+    pairs = list(zip(_POINTS[len(m)], m[1::2], m[2::2], strict=False))
     results = []
     for power in range(size):
         terms = [_times(p**power, plus + minus if power % 2 == 0 else plus - minus) for p, plus, minus in pairs]

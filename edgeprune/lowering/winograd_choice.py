@@ -9,9 +9,11 @@ from edgeprune.lowering.winograd import Shape
 from edgeprune.target.schema import Cpu
 
 # Vector instructions per tile and vector of channels: loads, additions and multiplications, stores, for the transform
-# of the input and for that of the sums with a bias and a rectifier.
-_INPUT = {2: 16 + 32 + 16, 4: 36 + 144 + 36}
-_OUTPUT = {2: 16 + 24 + 12, 4: 36 + 100 + 48}
+# of the input (by its edge) and for that of the sums with a bias and a rectifier (by size and window).
+_INPUT = {4: 16 + 32 + 16, 6: 36 + 144 + 36}
+_OUTPUT = {(2, 3): 16 + 24 + 12, (4, 3): 36 + 100 + 48, (2, 5): 36 + 64 + 12}
+# Sizes of tiles by window.
+_SIZES = {3: (2, 4), 5: (2,)}
 # Vector instructions that pass while a core waits for one vector of weights. All weights of a network pass through the
 # caches in every inference: small ARM cores have to fetch them from memory again, and streamed lines of 64 bytes then
 # cost the Cortex-A53 and A7 some 30 cycles each (the emulated cores' tables).
@@ -27,13 +29,13 @@ _COPIED = 1.2
 
 
 def worthwhile_sizes(shape: Shape, lanes: int, cpu: Cpu) -> tuple[int, ...]:
-    """Return 2 for F(2, 3), 4 for F(4, 3), where they pay: the last is the fastest, the first keeps fewest weights.
+    """Return 2 for F(2, 3) or F(2, 5), 4 for F(4, 3), where they pay.
 
-    ``lanes`` is a vector register in float32. All convolutions of 3x3, stride 1 and one group qualify.
+    The last is the fastest, the first keeps fewest weights. ``lanes`` is a vector register in float32.
     """
     enough = _WORTH_IT * instructions(shape, None, lanes, cpu)
     found = []
-    for size in (2, 4)[: cpu.winograd_tiles // 2]:
+    for size in [size for size in _SIZES[shape.window] if size <= cpu.winograd_tiles]:
         cost = instructions(shape, size, lanes, cpu)
         if cost < enough and math.prod(shape.tiles(size)) >= _FEWEST_TILES:
             found.append(size)
@@ -42,15 +44,15 @@ def worthwhile_sizes(shape: Shape, lanes: int, cpu: Cpu) -> tuple[int, ...]:
 
 
 def instructions(shape: Shape, size: int | None, lanes: int, cpu: Cpu) -> float:
-    """Return the vector instructions of a convolution by F(``size``, 3), or by its definition."""
+    """Return the vector instructions of a convolution by tiles of ``size``, or by its definition."""
     read = _READ[cpu.isa]
     outputs = -(-shape.outputs // lanes)
     if size is None:
         height, width = shape.result
-        return (height * width + read) * 9 * shape.inputs * outputs
+        return (height * width + read) * shape.window**2 * shape.inputs * outputs
     inputs = -(-shape.inputs // lanes)
-    weights = (size + 2) ** 2 * shape.inputs * outputs
-    transforms = _INPUT[size] * inputs + _OUTPUT[size] * outputs
+    weights = shape.edge(size) ** 2 * shape.inputs * outputs
+    transforms = _INPUT[shape.edge(size)] * inputs + _OUTPUT[size, shape.window] * outputs
     return math.prod(shape.tiles(size)) * (weights + transforms) + weights * read
 
 

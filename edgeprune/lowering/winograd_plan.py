@@ -46,7 +46,7 @@ def winograd_sizes(module: tvm.IRModule, own_bytes: int, cpu: Cpu, unit: VectorU
 def winograd_shape(call: relax.Call) -> Shape | None:
     """Return what Winograd's method needs to know of ``call``; None where it cannot compute that.
 
-    It computes convolutions of 3x3 in one group, in steps of one, whose float32 weights are known.
+    It computes convolutions of 3x3 or 5x5 in one group, in steps of one, whose float32 weights are known.
     """
     if call.op != tvm.ir.Op.get("relax.nn.conv2d"):
         return None
@@ -57,11 +57,11 @@ def winograd_shape(call: relax.Call) -> Shape | None:
     if steps != [1] * 5 or layouts != ("NHWC", "HWIO") or not isinstance(weight, tvm.ir.expr.GenericConst):
         return None
     down, across, inputs, outputs = (int(extent) for extent in weight.ty.shape)
-    if weight.ty.dtype != "float32" or (down, across) != (3, 3):
+    if weight.ty.dtype != "float32" or (down, across) not in ((3, 3), (5, 5)):
         return None
     _, height, width, _ = (int(extent) for extent in data.ty.shape)
     top, left, bottom, right = (int(amount) for amount in attributes.padding)
-    return Shape((height, width), (top, left, bottom, right), inputs, outputs)
+    return Shape((height, width), (top, left, bottom, right), inputs, outputs, down)
 
 
 def weight_bytes(module: tvm.IRModule) -> int:
@@ -109,6 +109,6 @@ def _move(shape: Shape, before: int | None, size: int, count: int, cpu: Cpu, uni
 def _stored(shape: Shape, size: int | None, unit: VectorUnit) -> int:
     """Return the bytes of a convolution's weights: the network's own, or transformed ones with zero channels."""
     if size is None:
-        return _FLOAT_BYTES * 9 * shape.inputs * shape.outputs
+        return _FLOAT_BYTES * shape.window**2 * shape.inputs * shape.outputs
     width = block_width(shape.outputs, unit)
-    return _FLOAT_BYTES * (size + 2) ** 2 * shape.inputs * -(-shape.outputs // width) * width
+    return _FLOAT_BYTES * shape.edge(size) ** 2 * shape.inputs * -(-shape.outputs // width) * width

@@ -18,11 +18,11 @@ class Cpu(Table):
 
     ``triple`` and ``name`` are LLVM's target triple and ``-mcpu``; the value ``"native"`` stands for the machine
     edgeprune runs on. ``attributes`` are LLVM's ``-mattr``. ``precision`` is what weights and intermediate values are
-    stored and computed in; a network's inputs and outputs are float32 either way. ``winograd`` lets 3x3 convolutions be
-    computed by Winograd's method where that is faster, from up to four times as many weights; a number is how many
-    times their own size a network's weights may take by it.
-    ``winograd_tiles`` is the edge of its largest tiles, 2 for F(2, 3) alone. ``layout`` is how images lie in memory
-    between layers: channels last or first.
+    stored and computed in; a network's inputs and outputs are float32 either way. ``winograd`` lets convolutions of 3x3
+    and 5x5 be computed by Winograd's method where that is faster, from up to four times as many weights; a number is
+    how many times their own size a network's weights may take by it. ``winograd_tiles`` is the edge of its largest
+    tiles of outputs: 2 rules F(4, 3) out. ``layout`` is how images lie in memory between layers: channels last or
+    first.
     """
 
     isa: Literal["x86_64", "aarch64", "armv7", "native"]

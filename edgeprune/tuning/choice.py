@@ -56,7 +56,7 @@ def choices_for(target: Target, lowered: Lowered) -> tuple[Choice, ...]:
     if sizes:
         found.append(Choice("no Winograd", True, False, tiles))
     if 4 in sizes:
-        found.append(Choice("Winograd by F(2, 3) alone", True, winograd, 2))
+        found.append(Choice("Winograd without F(4, 3)", True, winograd, 2))
     return tuple(found)
 
 

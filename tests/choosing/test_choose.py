@@ -75,7 +75,7 @@ def test_every_way_is_measured_once_and_the_kept_one_is_built(network: Path, tmp
     assert [name for name in names if name != "tuned schedules"] == [
         "default schedules",
         "no Winograd",
-        "Winograd by F(2, 3) alone",
+        "Winograd without F(4, 3)",
     ]
     assert (found["provenance"], found["unit"]) == ("measured", "us")
     assert all(row["time"] > 0 and row["rounds"] >= 5 for row in found["rows"])

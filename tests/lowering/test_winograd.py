@@ -1,4 +1,4 @@
-"""Convolutions of 3x3 by Winograd's method: exact to rounding for every image, padding and channel count."""
+"""Convolutions of 3x3 and 5x5 by Winograd's method: exact to rounding for every image, padding and channel count."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ NEON = VectorUnit(lanes=(4,), sums=20, registers=32)
     "target_name", ["host", *(pytest.param(name, marks=pytest.mark.slow) for name in ("aarch64", "cortex-a7"))]
 )
 @pytest.mark.parametrize(
-    ("image", "inputs", "outputs", "pads"),
+    ("window", "image", "inputs", "outputs", "pads"),
     [
-        ((8, 8), 16, 16, [1, 1, 1, 1]),
-        ((21, 17), 13, 21, [1, 1, 1, 1]),  # tiles and channels beyond the real ones
-        ((15, 14), 8, 50, [0, 0, 0, 0]),
-        ((12, 10), 24, 12, [2, 0, 1, 2]),
+        (3, (8, 8), 16, 16, [1, 1, 1, 1]),
+        (3, (21, 17), 13, 21, [1, 1, 1, 1]),  # tiles and channels beyond the real ones
+        (3, (15, 14), 8, 50, [0, 0, 0, 0]),
+        (3, (12, 10), 24, 12, [2, 0, 1, 2]),
+        (5, (12, 12), 20, 50, [0, 0, 0, 0]),
+        (5, (13, 10), 21, 24, [2, 1, 0, 2]),
     ],
 )
 def test_it_agrees_with_onnxruntime(
-    tmp_path: Path, target_name: str, image: tuple[int, int], inputs: int, outputs: int, pads: list[int]
+    tmp_path: Path, target_name: str, window: int, image: tuple[int, int], inputs: int, outputs: int, pads: list[int]
 ) -> None:
     graph = Graph()
-    data = graph.node("Relu", conv(graph, graph.input(1, inputs, *image), inputs, outputs, pads=pads))
+    data = graph.node("Relu", conv(graph, graph.input(1, inputs, *image), inputs, outputs, window, pads=pads))
     path = graph.save(tmp_path / "network.onnx", data)
     target = find_target(target_name)
     lowered = lower(path, target)
@@ -123,6 +125,25 @@ def test_which_convolutions_it_is_for(
 ) -> None:
     shape = Shape(image, (1, 1, 1, 1), inputs, outputs)
     assert worthwhile_sizes(shape, lanes=4, cpu=find_target("rpi3").cpu) == expected
+
+
+def test_a_window_of_five_has_small_tiles_alone() -> None:
+    shape = Shape((12, 12), (0, 0, 0, 0), 20, 50, window=5)
+    cpu = find_target("rpi3").cpu
+    assert worthwhile_sizes(shape, lanes=4, cpu=cpu) == (2,)
+    assert worthwhile_sizes(shape, lanes=4, cpu=cpu.model_copy(update={"winograd_tiles": 2})) == (2,)
+    assert worthwhile_sizes(Shape((28, 28), (0, 0, 0, 0), 1, 20, window=5), lanes=4, cpu=cpu) == ()
+
+
+def test_a_window_of_five_is_transformed_by_polynomials_at_the_points() -> None:
+    """F(2, 5): a row of weights is its polynomial at a point, over the product of the point's distances."""
+    weights = np.zeros((5, 5, 1, 1), dtype=np.float32)
+    weights[0, 4, 0, 0] = 1.0
+    found = transform_weights(weights, 2, 1)[0, :, :, 0, 0]
+    points = [0.0, 0.5**0.5, -(0.5**0.5), 2.0**0.5, -(2.0**0.5)]
+    distances = [np.prod([point - other for other in points if other != point]) for point in points]
+    expected = np.outer([*(1 / np.array(distances)), 0.0], [*(np.array(points) ** 4 / np.array(distances)), 1.0])
+    assert np.allclose(found, expected, rtol=1e-6, atol=1e-7)
 
 
 def test_a_core_with_large_caches_takes_the_larger_tile() -> None:
