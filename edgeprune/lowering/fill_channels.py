@@ -39,8 +39,8 @@ def fill_channels(module: tvm.IRModule, sizes: Mapping[Shape, int], unit: Vector
     """Return ``module`` with the channels of ``main``'s images filled up where a convolution gains from it.
 
     ``module`` has images in NHWC and weights as constants; ``unit`` holds its precision. Convolutions of one group that
-    read or write such images become kernels here, and so do those by Winograd's method, by tiles of ``sizes``, and those
-    of 1x1 that gain from a spare pixel.
+    read or write such images become kernels here, and so do those by Winograd's method, by tiles of ``sizes``, and
+    those of 1x1 that gain from a spare pixel.
     """
     filler = _Filler(module, sizes, unit, frozenset(_useful(module["main"])))
     filled = filler.visit_expr(module["main"])
