@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgeprune.artifact.header import profiled_prototype
 from edgeprune.errors import UserError
-from edgeprune.golden_inputs import CARRIED_BYTES, is_large, were_made
+from edgeprune.golden_inputs import CARRIED_BYTES, were_made
 from edgeprune.lowering.model import TensorSpec
 
 _MOST_RECORDS = 4
@@ -41,7 +41,7 @@ class GoldenRecords:
         """Return as many of the given records as an executable should carry, at least one.
 
         The first axis of both arrays counts records; the rest is flattened. Inputs that `made_inputs` gave are not
-        carried if they are large.
+        carried.
 
         Raises:
             UserError: the arrays do not fit the network or each other, or hold values that are not finite.
@@ -57,7 +57,7 @@ class GoldenRecords:
         if len(rows["inputs"]) != len(rows["outputs"]):
             raise UserError(f"golden records: {len(rows['inputs'])} inputs but {len(rows['outputs'])} outputs")
         input_elements, output_elements = rows["inputs"].shape[1], rows["outputs"].shape[1]
-        made = is_large(input_elements, output_elements) and were_made(rows["inputs"])
+        made = were_made(rows["inputs"])
         record = (output_elements if made else input_elements + output_elements) * 4
         kept = max(1, min(_MOST_RECORDS, len(rows["inputs"]), CARRIED_BYTES // record))
         return cls(rows["inputs"][:kept], rows["outputs"][:kept], tolerance, made)

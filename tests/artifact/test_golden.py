@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from edgeprune.artifact import build_artifact
+from edgeprune.artifact.bench import GoldenRecords
 from edgeprune.golden_inputs import made_inputs
-from edgeprune.lowering import lower, read_program, schedule
+from edgeprune.lowering import TensorSpec, lower, read_program, schedule
 from edgeprune.onnx_reference import made_records
 from edgeprune.target import find_target
 from tests.artifact.conftest import Built
@@ -62,6 +63,17 @@ def test_four_records_of_110_kb_each_cost_less_than_a_kilobyte(camera: Built) ->
     assert float(str(found["max_relative_error"])) <= 1e-5
     size = camera.manifest.files["camera-bench"].bytes
     assert size <= camera.manifest.weight_bytes + 64 * 1024
+
+
+def test_small_inputs_are_carried_only_if_they_cannot_be_made() -> None:
+    made = np.stack([made_inputs(seed, 784) for seed in range(4)])
+    outputs = np.ones((4, 10), dtype=np.float32)
+    specs = {
+        "input_specs": (TensorSpec("x", (1, 784), "float32"),),
+        "output_specs": (TensorSpec("y", (10,), "float32"),),
+    }
+    assert len(GoldenRecords.of(made, outputs, 1e-4, **specs).blob()) == 4 * 10 * 4
+    assert len(GoldenRecords.of(made + np.float32(0.5), outputs, 1e-4, **specs).blob()) == 4 * (784 + 10) * 4
 
 
 def test_the_file_interface_and_the_built_in_inputs_agree(camera: Built, tmp_path: Path) -> None:
