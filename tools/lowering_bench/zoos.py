@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 import itertools
 from typing import Any
 
 import torch
+from pruning_bench.timm_families import FAMILIES
 from pruning_bench.zoos import ZOOS as PRUNED
-from pruning_bench.zoos import Zoo, timm_package
+from pruning_bench.zoos import Zoo
 from reference_networks import REFERENCES, Reference
 from torch import Tensor, nn
 
@@ -19,62 +19,6 @@ _TORCHVISION = (
     *("efficientnet_v2_s", "inception_v3", "convnext_tiny", "swin_t", "swin_v2_t", "maxvit_t", "alexnet"),
     *("wide_resnet50_2", "vit_b_32", "vgg11", "vgg11_bn"),
 )
-
-# One network per family; timm's own miniature networks, a family in a few layers each, come last.
-_TIMM = (
-    *("ghostnetv2_100", "mobileone_s0", "repvit_m0_9", "starnet_s1", "efficientvit_b0", "rexnet_100", "nf_regnet_b0"),
-    *("vit_tiny_patch16_224", "xcit_nano_12_p16_224", "convmixer_768_32", "cspresnet50", "edgenext_xx_small"),
-    *("mobilevit_xxs", "mobilevitv2_050", "convnext_atto", "levit_128s", "pit_ti_224", "fastvit_t8", "pvt_v2_b0"),
-    *("lcnet_035", "tinynet_e", "mobilenetv3_small_050", "mobilenetv2_035", "semnasnet_050", "mobilenetv4_conv_small"),
-    *("ghostnetv3_050", "efficientvit_m0", "shvit_s1", "hardcorenas_a", "mixnet_s", "fbnetc_100", "efficientnet_lite0"),
-    *("regnety_002", "regnetz_005", "inception_next_atto", "mambaout_femto", "efficientformerv2_s0", "swiftformer_xs"),
-    *("deit_tiny_distilled_patch16_224", "convit_tiny", "tiny_vit_5m_224", "crossvit_tiny_240", "gmlp_ti16_224"),
-    *("coat_lite_tiny", "cait_xxs24_224", "resmlp_12_224", "mixer_s32_224", "poolformer_s12", "visformer_tiny"),
-    *("dla46_c", "ese_vovnet19b_slim", "cs3darknet_focus_s", "repvgg_a0", "gernet_s", "hgnetv2_b0", "resnet10t"),
-    *("resnetv2_18", "skresnet18", "resnest14d", "res2net50_14w_8s", "hrnet_w18_small", "selecsls42b", "dpn48b"),
-    *("eca_nfnet_l0", "halonet26t", "botnet26t_256", "lambda_resnet26t"),
-    *("test_byobnet", "test_convnext", "test_convnext2", "test_convnext3", "test_efficientnet", "test_efficientnet_gn"),
-    *("test_efficientnet_ln", "test_efficientnet_evos", "test_mambaout", "test_nfnet", "test_resnet", "test_vit"),
-    *("test_vit2", "test_vit3", "test_vit4"),
-)
-
-# Inputs that leave every layer something to work on; the first pattern that fits counts.
-_TIMM_SIZES: tuple[tuple[str, int, dict[str, Any]], ...] = (
-    ("test_vit*", 64, {"img_size": 64}),
-    ("vit_tiny_*", 64, {"img_size": 64}),
-    ("deit_*", 64, {"img_size": 64}),
-    ("convit_*", 64, {"img_size": 64}),
-    ("pit_*", 64, {"img_size": 64}),
-    ("cait_*", 64, {"img_size": 64}),
-    ("xcit_*", 64, {"img_size": 64}),
-    ("coat_*", 64, {"img_size": 64}),
-    ("mixer_*", 64, {"img_size": 64}),
-    ("gmlp_*", 64, {"img_size": 64}),
-    ("resmlp_*", 64, {"img_size": 64}),
-    ("visformer_*", 64, {"img_size": 64}),
-    ("pvt_*", 64, {}),
-    ("levit_*", 224, {}),
-    ("efficientformerv2_*", 224, {}),
-    ("efficientvit_m0", 224, {}),
-    ("tiny_vit_*", 224, {}),
-    ("crossvit_*", 240, {}),
-    ("halonet26t", 256, {}),
-    ("botnet26t_256", 256, {}),
-    ("lambda_resnet26t", 256, {}),
-    ("convmixer_*", 56, {}),
-    ("*", 64, {}),
-)
-
-
-def _timm_shape(name: str) -> tuple[tuple[int, ...], dict[str, Any]]:
-    size, settings = next((s, k) for pattern, s, k in _TIMM_SIZES if fnmatch.fnmatchcase(name, pattern))
-    return (3, size, size), settings
-
-
-def _timm_network(name: str, settings: dict[str, Any]) -> nn.Module:
-    network: nn.Module = timm_package().create_model(name, **settings)
-    return network
-
 
 class Autoencoder(nn.Module):
     """MLPerf Tiny's anomaly detector: 640 spectral features through a neck of eight and back."""
@@ -145,10 +89,10 @@ ZOOS = {
         Zoo(
             "timm",
             ("timm",),
-            lambda: list(_TIMM),
-            _timm_shape,
-            _timm_network,
-            tuple(name for name in _TIMM if name.startswith("test_")),
+            lambda: list(FAMILIES),
+            PRUNED["timm"].shape,
+            PRUNED["timm"].factory,
+            tuple(name for name in FAMILIES if name.startswith("test_")),
             "larger networks of the same families, and families of large networks only",
         ),
         Zoo(

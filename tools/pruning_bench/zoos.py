@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pruning_bench.timm_families import FAMILIES, LARGER, family_shape
 from pruning_bench.values import fill, settle, without_initialisation
 
 
@@ -173,23 +174,9 @@ def _transformers_network(name: str, settings: dict[str, Any]) -> nn.Module:
     return PaletteLogits(network) if network.main_input_name == "input_ids" else Logits(network)
 
 
-def timm_package() -> Any:
-    """Import timm, which imports torchvision."""
-    return _imported("timm")
-
-
-def _timm_names() -> list[str]:
-    return list(timm_package().list_models())
-
-
 def _timm_network(name: str, settings: dict[str, Any]) -> nn.Module:
-    network: nn.Module = timm_package().create_model(name, **settings)
+    network: nn.Module = _imported("timm").create_model(name, **settings)
     return network
-
-
-def _timm_shape(name: str) -> tuple[tuple[int, ...], dict[str, Any]]:
-    timm = timm_package()
-    return tuple(timm.get_pretrained_cfg(name).input_size), {}
 
 
 def _square(size: int) -> Callable[[str], tuple[tuple[int, ...], dict[str, Any]]]:
@@ -272,7 +259,15 @@ ZOOS = {
             ("mobilenet_v1", "pp_lcnet", "levit", "segformer"),
             "; ".join(f"{name}: {reason}" for name, reason in _TRANSFORMERS_NOT.items()),
         ),
-        Zoo("timm", ("timm",), _timm_names, _timm_shape, _timm_network, ("resnet10t", "test_vit"), "nothing"),
+        Zoo(
+            "timm",
+            ("timm",),
+            lambda: [*FAMILIES, *LARGER],
+            family_shape,
+            _timm_network,
+            ("test_vit", "test_mambaout", "starnet_s1", "ghostnetv2_100", "efficientvit_b0"),
+            "other networks of the same families",
+        ),
         Zoo(
             "built-in",
             (),
