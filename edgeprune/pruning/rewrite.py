@@ -15,9 +15,10 @@ from edgeprune.pruning.batches import Linear, Unlike, batch_of, merged, require_
 from edgeprune.pruning.calls import Call, calls, sizes_of, with_arguments
 from edgeprune.pruning.coupling import Coupling, trace_coupling
 from edgeprune.pruning.filled import count_in, cut_result, fill_operands
+from edgeprune.pruning.kept_modules import KEPT_MODULES, become_torch_own, operators_inside
 from edgeprune.pruning.plan import Plan
 from edgeprune.pruning.trace import Trace, module_name
-from edgeprune.pruning.training_only import KEPT_MODULES, carry, training_only
+from edgeprune.pruning.training_only import carry, training_only
 from edgeprune.pruning.verify import check_exact
 from edgeprune.pruning.walk import Fill, arguments, operator_name, shape_of, with_axis
 
@@ -103,6 +104,7 @@ class _Builder:
         self._graph = fx.Graph()
         self._values: dict[fx.Node, Any] = {}
         self._numbers: dict[Linear, fx.Node] = {}
+        self._inside = operators_inside(coupling.trace)
 
     def module(self) -> fx.GraphModule:
         """Return the finished module in ``smaller``'s modes."""
@@ -227,9 +229,11 @@ class _Builder:
         source = self._values[_source(node)]
         path = module_name(node)
         module = self._smaller.get_submodule(path)
-        if path and isinstance(module, KEPT_MODULES):
-            return self._graph.call_module(path, (source,))
         name = operator_name(node)
+        if path and isinstance(module, KEPT_MODULES):
+            if self._inside[path] != {name}:
+                become_torch_own(module)
+            return self._graph.call_module(path, (source,))
         kind = _DROPOUTS.get(name) or _OF_CHANNELS.get(len(shape_of(node)))
         if _is_dropout(name) and kind is not None:
             own = f"{node.name}_module"

@@ -13,6 +13,7 @@ from torch.utils._pytree import TreeSpec
 
 from edgeprune.errors import StageFailure, UserError
 from edgeprune.evaluation_mode import evaluation_mode
+from edgeprune.pruning.regions import inline_regions
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def trace(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> Trace:
             raise StageFailure(
                 f"{type(model).__name__} cannot be traced by torch.export: {type(error).__name__}: {first_line}"
             ) from error
+    inline_regions(program.graph_module)
     tensors: dict[str, str] = {}
     inputs: list[str] = []
     constants: dict[str, Tensor] = {}

@@ -14,10 +14,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from edgeprune.evaluation_mode import evaluation_mode
+from edgeprune.pruning.kept_modules import KEPT_MODULES
 from edgeprune.pruning.plan import Plan
 
-KEPT_MODULES = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
-"""Modules that a graph calls as modules, so that training means to them what it meant."""
 _KEPT_FUNCTIONS = frozenset(
     {"dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"}
 )

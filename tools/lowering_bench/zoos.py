@@ -20,6 +20,7 @@ _TORCHVISION = (
     *("wide_resnet50_2", "vit_b_32", "vgg11", "vgg11_bn"),
 )
 
+
 class Autoencoder(nn.Module):
     """MLPerf Tiny's anomaly detector: 640 spectral features through a neck of eight and back."""
 

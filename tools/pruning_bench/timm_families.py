@@ -57,7 +57,10 @@ _SIZES: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("botnet26t_256", 256, {}),
     ("lambda_resnet26t", 256, {}),
     ("maxvit_*", 256, {}),
-    *((pattern, 224, {}) for pattern in ("coatnet_*", "volo_*", "nest_*", "gcvit_*", "hiera_*", "swinv2_cr_*", "mvitv2_*")),
+    *(
+        (pattern, 224, {})
+        for pattern in ("coatnet_*", "volo_*", "nest_*", "gcvit_*", "hiera_*", "swinv2_cr_*", "mvitv2_*")
+    ),
     ("efficientformer_*", 224, {}),
     ("convmixer_*", 56, {}),
     ("*", 64, {}),
