@@ -162,6 +162,15 @@ def _pad(sizes: Sizes, node: fx.Node, bound: dict[str, Any]) -> Edit:
     return {"pad": amounts}
 
 
+def _attention_scale(sizes: Sizes, node: fx.Node, bound: dict[str, Any]) -> Edit:
+    """Keep the scale that torch works out from the width of a head, where that width changes."""
+    query = bound["query"]
+    width = shape_of(query)[-1]
+    if bound["scale"] is not None or sizes.after(query, len(shape_of(query)) - 1) == width:
+        return {}
+    return {"scale": width**-0.5}
+
+
 def _norm_groups(sizes: Sizes, node: fx.Node, bound: dict[str, Any]) -> Edit:
     return {"num_groups": _groups(sizes, bound["input"], 1, bound["num_groups"])}
 
@@ -191,4 +200,5 @@ _RULES: dict[str, Callable[[Sizes, fx.Node, dict[str, Any]], Edit]] = {
     "slice": _slice,
     "narrow": _narrow,
     "group_norm": _norm_groups,
+    "scaled_dot_product_attention": _attention_scale,
 }

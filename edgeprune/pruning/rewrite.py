@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_unflatten
 from edgeprune.errors import EdgepruneError, StageFailure
 from edgeprune.pruning.batches import Linear, Unlike, batch_of, merged, require_alike, with_batch
 from edgeprune.pruning.calls import Call, calls, sizes_of, with_arguments
+from edgeprune.pruning.casts import same_type, typed_like
 from edgeprune.pruning.coupling import Coupling, trace_coupling
 from edgeprune.pruning.filled import count_in, cut_result, fill_operands
 from edgeprune.pruning.kept_modules import KEPT_MODULES, become_torch_own, operators_inside
@@ -149,8 +150,8 @@ class _Builder:
         name = operator_name(node)
         if name == "_assert_tensor_metadata":
             return None
-        if name == "to" and _same_type(node):
-            return self._values[_source(node)]
+        if name == "to" and same_type(node):
+            return self._uncast(node)
         if node.name in self._trace.idle:
             return self._graph.call_module(self._trace.idle[node.name], (self._values[_source(node)],))
         if (name == "batch_norm" and not node.args[5]) or (_is_dropout(name) and not arguments(node)["train"]):
@@ -161,6 +162,13 @@ class _Builder:
         args = fx.map_arg(call.args, self._value)
         kwargs = dict(fx.map_arg(call.kwargs, self._value))
         return self._filled(node, Call(call.target, args, kwargs))
+
+    def _uncast(self, node: fx.Node) -> Any:
+        """Leave out a cast that changed nothing; what was made from numbers alone follows the network's type."""
+        value, like = self._values[_source(node)], typed_like(self._trace, node)
+        if like is None:
+            return value
+        return self._graph.call_function(torch.ops.aten.type_as.default, (value, self._values[like]))
 
     def _filled(self, node: fx.Node, call: Call) -> fx.Node:
         """Call an operator; removed channels that it counts as zeros are filled in before and cut off after."""
@@ -250,12 +258,6 @@ def _source(node: fx.Node) -> fx.Node:
     """Return the tensor an operator works on."""
     assert isinstance(node.args[0], fx.Node)
     return node.args[0]
-
-
-def _same_type(node: fx.Node) -> bool:
-    """Tell whether a cast changed nothing when it was traced: a network cast to another type is to stay in that."""
-    before, after = _source(node).meta["val"], node.meta["val"]
-    return (before.dtype, before.device) == (after.dtype, after.device)
 
 
 def _keep_state(source: nn.Module, result: nn.Module) -> None:

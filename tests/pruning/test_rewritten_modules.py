@@ -1,4 +1,4 @@
-"""Code under no_grad or a disabled autocast, and normalisations that do more than torch's own, in a rewritten graph."""
+"""What a rewritten graph must mind: regions of the code, modules that do more than torch's own, casts, scales."""
 
 from __future__ import annotations
 
@@ -82,3 +82,49 @@ def test_a_graph_does_once_what_a_normalisation_does_besides() -> None:
     torch.testing.assert_close(result.compact(X), result.masked(X))
     mean = result.compact.state_dict()["norm.running_mean"]
     assert mean.shape == (8,) and set(mean.tolist()) <= set(result.masked.state_dict()["norm.running_mean"].tolist())
+
+
+class OneHead(nn.Module):
+    """Attention of a single head, whose scale torch works out from its width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.v = nn.Linear(6, 16), nn.Linear(6, 16), nn.Linear(6, 12)
+        self.out = nn.Linear(12, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(F.scaled_dot_product_attention(self.q(x), self.k(x), self.v(x)))
+
+
+class Positions(nn.Module):
+    """Positions made from numbers and cast to the type of the weights that read them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.place, self.fc = nn.Conv2d(3, 16, 1), nn.Conv2d(1, 16, 1), nn.Linear(16, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        grid = torch.arange(64, dtype=torch.float32).reshape(1, 1, 8, 8).div(64).to(self.place.weight.dtype)
+        x = F.relu(self.stem(x) + self.place(grid)).view(-1, 16, 64)
+        return self.fc(x.mean(2))
+
+
+def test_a_single_heads_width_shrinks_under_the_scale_it_had() -> None:
+    x = torch.randn(2, 5, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    result = prune(randomised(OneHead()), (x,), Prune(amount=0.5))
+    assert {layer.name: layer.after for layer in result.plan.layers} == {"q": 8, "k": 8, "v": 6, "out": 4}
+    assert result.parity.relative_error < 1e-12
+
+
+def test_what_is_made_from_numbers_follows_a_cast() -> None:
+    result = prune(randomised(Positions(), dtype=torch.float32), (X.float(),), Prune(amount=0.5))
+    assert isinstance(result.compact, fx.GraphModule)
+    torch.testing.assert_close(result.compact.double()(X), result.masked.double()(X), rtol=1e-12, atol=1e-12)
+
+
+def test_spectral_normalisation_loses_channels() -> None:
+    convolution = nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 16, 3, padding=1))
+    model = nn.Sequential(convolution, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 3))
+    result = prune(randomised(model), (X,), Prune(amount=0.5))
+    assert [layer.after for layer in result.plan.layers] == [8, 3]
+    assert not isinstance(result.compact, fx.GraphModule)

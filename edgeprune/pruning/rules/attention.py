@@ -12,14 +12,12 @@ TABLE = RuleTable()
 
 @TABLE.rule("scaled_dot_product_attention")
 def attention(walk: Walk, node: fx.Node) -> Layout:
-    """Heads are independent and may go; a head's own width stays where the scale is computed from it."""
+    """Heads are independent and may go, or, where those cannot, places within a head; the scale stays what it was."""
     bound = arguments(node)
     query, key, value = (walk.layout(bound[name]) for name in ("query", "key", "value"))
     rank = len(query.shape)
     inner = walk.unify([query.axes[-1], key.axes[-1]], "multiplied with what must stay")
-    if bound.get("scale") is None:
-        walk.labels.pin(inner, "the attention's scale is computed from the width of a head")
-    elif not (query.zero[-1] or key.zero[-1]):
+    if not (query.zero[-1] or key.zero[-1]):
         walk.labels.pin(inner, "summed over while its removed entries are not zero")
     walk.mix(node, (bound["query"], rank - 1), (bound["key"], rank - 1))
     positions = walk.unify([key.axes[-2], value.axes[-2]], "attended positions")

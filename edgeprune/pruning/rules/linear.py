@@ -73,7 +73,7 @@ def _cost(
     walk.cost(node, elements(fixed), *axes, *more)
 
 
-@TABLE.rule("matmul", "mm", "bmm", "mv", "dot")
+@TABLE.rule("matmul", "mm", "bmm", "mv", "dot", "vdot")
 def matmul(walk: Walk, node: fx.Node) -> Layout:
     """Contract the last axis of the first with the last but one of the second; leading axes broadcast."""
     bound = arguments(node)
