@@ -134,6 +134,21 @@ def test_cycles_are_held_against_the_best_of_mnn_and_ncnn() -> None:
     assert (nobody.met, nobody.reason) == (None, "mnn: no wheel")
 
 
+def _counted(instructions: int, macs: int, cycles: int) -> emulated.EmulatedRow:
+    counts = {"instructions": instructions, "mix": {"mac": macs}, "cycles": {"value": cycles}}
+    return emulated.EmulatedRow("chain", "edgeprune", "emulated", **counts)
+
+
+def test_a_kernels_share_leaves_out_what_surrounds_it() -> None:
+    kernel = Convolution("k", 4, 8, 5, kernel=1)
+    assert [(link.inputs, link.outputs) for link in kernel.there_and_back] == [(4, 8), (8, 4)]
+    found = emulated.share_between(_counted(900, 100, 2000), _counted(1300, 350, 2800), kernel)
+    assert (found["share"], found["instructions"], found["cycles"]) == (250 / 400, 400, 800)
+    assert found["multiply_adds_per_cycle"] == 2 * 25 * 32 / 800
+    lost = emulated.EmulatedRow("chain", "edgeprune", "not run", reason="outputs differ")
+    assert emulated.share_between(_counted(1, 1, 1), lost, kernel) == {"share": None, "reason": "outputs differ"}
+
+
 def test_a_kernel_that_computes_something_else_misses_its_share() -> None:
     found = emulated.share_verdict("cortex-a7", {"kernel": "1x1", "share": None, "reason": "outputs differ"})
     assert (found.met, found.reason) == (False, "outputs differ")

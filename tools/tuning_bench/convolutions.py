@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,13 @@ class Convolution:
         per_output = self.kernel**2 * (1 if self.depthwise else self.inputs)
         return self.size**2 * self.outputs * per_output
 
+    @property
+    def there_and_back(self) -> tuple[Convolution, ...]:
+        """Return it, followed by what leads back to its input's channels where it changes them."""
+        if self.inputs == self.outputs:
+            return (self,)
+        return (self, replace(self, name=f"{self.name}, back", inputs=self.outputs, outputs=self.inputs))
+
     def write(self, path: Path) -> None:
         """Write it as a network of its own, with seeded weights and a batch of 1."""
         write_convolutions([self], path)
@@ -51,6 +58,18 @@ def write_convolutions(convolutions: Sequence[Convolution], path: Path) -> None:
         weights += _weights(convolution, index)
         nodes += _nodes(convolution, index, source, sink)
     graph = helper.make_graph(nodes, "convolutions", inputs, outputs, weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR), path)
+
+
+def write_chain(convolutions: Sequence[Convolution], path: Path) -> None:
+    """Write a network that computes one of them after the other."""
+    nodes, weights = [], []
+    for index, convolution in enumerate(convolutions):
+        weights += _weights(convolution, index)
+        nodes += _nodes(convolution, index, f"x{index}", f"x{index + 1}")
+    first, last = convolutions[0], convolutions[-1]
+    source, sink = _tensor("x0", first.inputs, first.size), _tensor(f"x{len(nodes) // 2}", last.outputs, last.size)
+    graph = helper.make_graph(nodes, "chain", [source], [sink], weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR), path)
 
 

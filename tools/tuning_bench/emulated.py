@@ -13,7 +13,7 @@ from peers.contest import Entrant
 from peers.emulated import BOARDS, EmulatedRow, count_engines
 from peers.engine import read_signature
 
-from tuning_bench.convolutions import Convolution
+from tuning_bench.convolutions import Convolution, write_chain
 from tuning_bench.goals import FMLA_SHARE, Verdict, at_least, at_most, never, not_measured
 from tuning_bench.host import OURS, TUNED, UNTUNED
 from tuning_bench.networks import Network, network
@@ -36,7 +36,10 @@ KERNELS = (
     Convolution("1x1, 128 to 128 channels on 6x6", 128, 128, 6, kernel=1),
     Convolution("3x3 depthwise, 64 channels on 12x12", 64, 64, 12, depthwise=True),
 )
-"""The kernels that take most of the time in ResNet-20 and MobileNetV1-0.25, each with its bias and rectifier."""
+"""The kernels that take most of the time in ResNet-20 and MobileNetV1-0.25, each with its bias and rectifier.
+
+One that changes the number of channels is counted together with the one that leads back.
+"""
 
 _KERNEL_TRIALS = 32
 
@@ -121,21 +124,37 @@ def share_verdict(core: str, share: Mapping[str, Any]) -> Verdict:
 
 
 def _kernel(part: Part, core: str, convolution: Convolution, budget: Budget) -> dict[str, Any]:
-    path, target = part.workshop.model(convolution.stem, convolution.write), BOARDS[core]
-    tuned, _ = part.tuned(path, target, budget)
-    entrant = Entrant(TUNED if tuned else UNTUNED, "edgeprune", part.workshop.artifact(path, target, 1, tuned))
-    [row] = count_engines(path, read_signature(path), [entrant], cpu=core, say=part.say)
-    return {"kernel": convolution.name, "schedules": row.version, **_share(row, convolution)}
+    """Count a chain of the kernel once and twice: the difference is the kernel without what surrounds it."""
+    rows = []
+    for times in (1, 2):
+        chain = convolution.there_and_back * times
+        path = part.workshop.model(
+            f"{convolution.stem}-chain{times}", lambda path, chain=chain: write_chain(chain, path)
+        )
+        tuned, _ = part.tuned(path, BOARDS[core], budget)
+        artifact = part.workshop.artifact(path, BOARDS[core], 1, tuned)
+        entrant = Entrant(TUNED if tuned else UNTUNED, "edgeprune", artifact)
+        rows += count_engines(path, read_signature(path), [entrant], cpu=core, say=part.say)
+    return {"kernel": convolution.name, "schedules": rows[0].version, **share_between(*rows, convolution)}
 
 
-def _share(row: EmulatedRow, convolution: Convolution) -> dict[str, Any]:
+def _counts(row: EmulatedRow) -> tuple[int, int, int] | None:
     if row.instructions is None or row.mix is None or row.cycles is None:
-        return {"share": None, "reason": row.reason}
-    macs = row.mix["mac"]
+        return None
+    return row.instructions, row.mix["mac"], int(row.cycles["value"])
+
+
+def share_between(once: EmulatedRow, twice: EmulatedRow, convolution: Convolution) -> dict[str, Any]:
+    """Return the counts of one turn of a chain, by which ``twice`` is longer than ``once``."""
+    counted = [_counts(once), _counts(twice)]
+    if counted[0] is None or counted[1] is None:
+        return {"share": None, "reason": once.reason or twice.reason}
+    instructions, macs, cycles = (more - less for less, more in zip(*counted, strict=True))
+    multiply_adds = sum(link.multiply_adds for link in convolution.there_and_back)
     return {
-        "share": macs / row.instructions,
-        "instructions": row.instructions,
+        "share": macs / instructions,
+        "instructions": instructions,
         "mac_instructions": macs,
-        "cycles": row.cycles["value"],
-        "multiply_adds_per_cycle": convolution.multiply_adds / row.cycles["value"],
+        "cycles": cycles,
+        "multiply_adds_per_cycle": multiply_adds / cycles,
     }
