@@ -15,7 +15,8 @@ from edgeprune.data import load_splits
 from edgeprune.errors import UserError
 from edgeprune.pipeline.stage import write_json
 from edgeprune.progress import Progress
-from edgeprune.pruning import Masks, Plan
+from edgeprune.pruning import Masks, Plan, compact
+from edgeprune.pruning.training_only import with_training_notes
 from edgeprune.pruning.weight_table import weight_table
 from edgeprune.recipe import Recipe
 from edgeprune.stages.network import build_network, earlier_plan, example_input, load_weights
@@ -84,13 +85,20 @@ def starting_values(recipe: Recipe, trained: Path) -> Start | None:
 def plan_only(recipe: Recipe, weights: Path, progress: Progress) -> dict[str, Any]:
     """Return the plan of the recipe's whole amount on the trained network, without changing or retraining anything.
 
-    It is decided as a single round would; see ``Plan.to_json``, and for single weights ``weight_table``.
+    It is decided as a single round would; see ``Plan.to_json``, and for single weights ``weight_table``. The compact
+    network is made, too: its plan's notes name what it lacks of the original's training.
+
+    Raises:
+        StageFailure: the network cannot be shrunk to the plan.
     """
     splits = load_splits(recipe.data, recipe.seed, tuple(recipe.model.input_shape), progress)
     network = build_network(recipe.model, recipe.seed)
     load_weights(network, weights)
     found = select_at_once(network, splits, recipe, earlier_plan(recipe.model), progress)
-    return _table(recipe, network, found.plan, found.masks)
+    if found.plan is None:
+        return _table(recipe, network, None, found.masks)
+    found.masks.apply(network)
+    return _table(recipe, network, with_training_notes(found.plan, compact(network, found.plan)), found.masks)
 
 
 def _table(recipe: Recipe, network: nn.Module, plan: Plan | None, masks: Masks) -> dict[str, Any]:

@@ -74,6 +74,32 @@ def test_a_dry_run_decides_as_the_run_does(capsys: pytest.CaptureFixture[str], c
     assert [one["number"] for one in run["history"]["rounds"]] == [1]
 
 
+HALVED = """
+import torch
+from torch import nn
+
+
+class Halved(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wide, self.out = nn.Linear(36, 8), nn.Linear(4, 2)
+
+    def forward(self, x):
+        left, right = self.wide(x.flatten(1)).split(4, dim=1)
+        if self.training:
+            left = left + torch.randn_like(left)
+        return self.out(left * right)
+"""
+
+
+def test_a_dry_run_says_what_the_compact_network_will_not_do_in_training(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("halved.py").write_text(HALVED)
+    printed = output(capsys, "--dry-run", "--set", "model.factory=halved.py:Halved")
+    assert "wide Linear 8 4" in [" ".join(line.split()) for line in printed.splitlines()]
+    lost = "lacks what Halved (the network itself) does in training only: randn_like, add"
+    assert lost in " ".join(printed.split())
+
+
 def test_single_weights_have_a_table_too(capsys: pytest.CaptureFixture[str]) -> None:
     weights = ("--set", "prune.granularity=weight", "--set", 'prune.exclude=["fc2"]')
     dry, run = found(capsys, "--dry-run", *weights), found(capsys, *weights)

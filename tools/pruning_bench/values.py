@@ -86,7 +86,7 @@ def settle(model: nn.Module, inputs: tuple[Tensor, ...], seed: int = 0) -> None:
         norm.momentum = norm.before
         del norm.before
         assert norm.running_mean is not None and norm.running_var is not None
-        norm.running_var.clamp_(min=1e-3)
+        norm.running_var.clamp_(min=1e-5)
         shift = torch.randn(norm.running_mean.shape, generator=generator) * 0.3
         norm.running_mean += shift * norm.running_var.sqrt()
         norm.running_var *= torch.rand(norm.running_var.shape, generator=generator) + 0.5
