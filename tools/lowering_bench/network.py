@@ -138,6 +138,7 @@ def _build(job: Job, _row: Row) -> Row:
         "arena_bytes": manifest.arena_bytes,
         "arena_bound_bytes": manifest.arena_bound_bytes,
         "build_peak_mib": usage.ru_maxrss // 1024,
+        "build_cpu_s": round(usage.ru_utime + usage.ru_stime, 1),
         "tolerance": manifest.tolerance,
     }
 
