@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import traceback
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
 
 import torch
 from torch import Tensor, fx, nn
+from torch.export import ExportedProgram
 from torch.export.graph_signature import InputKind
 from torch.utils._pytree import TreeSpec
 
+import edgeprune
 from edgeprune.errors import StageFailure, UserError
 from edgeprune.evaluation_mode import evaluation_mode
 from edgeprune.pruning.regions import inline_regions
@@ -49,11 +55,12 @@ def trace(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> Trace:
         raise UserError("example_inputs must be a tuple of tensors, for example (torch.zeros(1, 3, 224, 224),)")
     with evaluation_mode(model), _plain_attention(), _idle_marked(model), torch.enable_grad():
         try:
-            program = torch.export.export(model, example_inputs, strict=False)
+            program = _exported(model, example_inputs)
         except Exception as error:
             first_line = (str(error).strip().splitlines() or [""])[0]
             raise StageFailure(
                 f"{type(model).__name__} cannot be traced by torch.export: {type(error).__name__}: {first_line}"
+                f"{_place(error)}"
             ) from error
     inline_regions(program.graph_module)
     tensors: dict[str, str] = {}
@@ -78,6 +85,21 @@ def trace(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> Trace:
         program.call_spec.out_spec,
         _idle(program.graph, {path for path, module in model.named_modules() if _may_idle(module)}),
     )
+
+
+def _exported(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    """Export without what the exporter prints besides: whole graphs, and warnings about modules of torch's own."""
+    with warnings.catch_warnings(), redirect_stderr(StringIO()):
+        warnings.simplefilter("ignore")
+        return torch.export.export(model, example_inputs, strict=False)
+
+
+def _place(error: Exception) -> str:
+    """Return the line of the network's own code that raised an error, if one did."""
+    others = (Path(torch.__file__).parent, Path(edgeprune.__file__).parent)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if f.line and not any(Path(f.filename).is_relative_to(package) for package in others)]
+    return f" (at {Path(own[-1].filename).name}:{own[-1].lineno}: {own[-1].line})" if own else ""
 
 
 def named_tensors(model: nn.Module) -> dict[str, Tensor]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from edgeprune.errors import StageFailure
 from edgeprune.pruning import prune
+from edgeprune.pruning.trace import trace
 from edgeprune.recipe import Prune
 from tests.pruning.pruning_networks import randomised
 
@@ -128,3 +131,22 @@ def test_spectral_normalisation_loses_channels() -> None:
     result = prune(randomised(model), (X,), Prune(amount=0.5))
     assert [layer.after for layer in result.plan.layers] == [8, 3]
     assert not isinstance(result.compact, fx.GraphModule)
+
+
+class Undecided(nn.Module):
+    """Goes one of two ways by what it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x) if x.sum() > 0 else x
+
+
+def test_what_cannot_be_traced_is_named_by_its_line_and_nothing_else_is_printed(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(StageFailure, match=r"Undecided cannot be .*\(at test_rewritten_modules.py:\d+: return self.fc"):
+        trace(Undecided(), (torch.ones(2, 3),))
+    assert "def forward" not in "".join(capfd.readouterr())
