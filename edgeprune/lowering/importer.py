@@ -18,7 +18,7 @@ _BOUNDS_AS_INPUTS_OPSET = 11
 
 
 class OnnxImporter(ONNXGraphImporter):  # type: ignore[misc]
-    """Keeps bounds as plain comparisons.
+    """Keeps bounds as plain comparisons, and axes counted from the front.
 
     TVM's importer checks constant bounds for NaN at run time and stacks the operands of Max and Min; either keeps the
     layout from being changed and kernels from being fused.
@@ -44,6 +44,8 @@ class OnnxImporter(ONNXGraphImporter):  # type: ignore[misc]
             own = OWN_OPERATORS[op_name](inputs, attrs)
         elif op_name == "Clip":
             own = _clip(inputs, attrs, opset)
+        elif op_name == "Squeeze":
+            own = _squeeze(inputs, attrs)
         elif op_name in _PAIRWISE and len(inputs) > 1 and not all(_is_constant(value) for value in inputs):
             own = functools.reduce(_PAIRWISE[op_name], inputs)
         return super()._convert_operator(op_name, inputs, attrs, opset) if own is None else self.bb.normalize(own)
@@ -74,6 +76,21 @@ def _clip(inputs: Sequence[relax.Expr | None], attributes: dict[str, Any], opset
     low, high = bounds
     result = data if low is None else relax.op.maximum(data, relax.const(low, "float32"))
     return result if high is None else relax.op.minimum(result, relax.const(high, "float32"))
+
+
+def _squeeze(inputs: Sequence[relax.Expr | None], attributes: dict[str, Any]) -> relax.Expr | None:
+    """Return the squeeze with its axes counted from the front, or None where they are not known.
+
+    TVM's change of layout takes an axis that is counted from the end for a place before the first letter.
+    """
+    data, *given = inputs
+    if given and given[0] is not None:
+        axes = given[0].value.numpy().tolist() if _is_constant(given[0]) else None
+    else:
+        axes = attributes.get("axes")
+    if axes is None or _is_constant(data) or not isinstance(getattr(data, "ty", None), relax.TensorType):
+        return None
+    return relax.op.squeeze(data, [int(axis) % data.ty.ndim for axis in axes])
 
 
 def _is_constant(value: relax.Expr | None) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from edgeprune.lowering import check_lowering, lower, read_program, schedule
 from edgeprune.target import find_target
-from tests.lowering.networks import FAMILIES, Graph, make
+from tests.lowering.networks import FAMILIES, Graph, conv, make
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -33,6 +33,16 @@ def test_weights_kept_in_integers_become_float32(tmp_path: Path) -> None:
     scheduled = schedule(lower(path, target), target)
     assert [parity.relative_error <= 1e-4 for parity in check_lowering(scheduled, path)] == [True]
     assert read_program(scheduled).weight_bytes == 4 * 8 * 9
+
+
+def test_an_axis_squeezed_from_the_end(tmp_path: Path) -> None:
+    graph = Graph()
+    rows = graph.node("Unsqueeze", conv(graph, graph.input(1, 3, 5, 6), 3, 4, 1), graph.integers(-2))
+    products = graph.node("MatMul", rows, graph.weight(1, 1, 1, 6, 7))
+    path = graph.save(tmp_path / "network.onnx", graph.node("Squeeze", products, graph.integers(-2)))
+    target = find_target("host")
+    scheduled = schedule(lower(path, target), target)
+    assert [parity.relative_error <= 1e-4 for parity in check_lowering(scheduled, path)] == [True]
 
 
 @pytest.mark.slow
