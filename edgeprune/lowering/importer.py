@@ -88,7 +88,7 @@ def _squeeze(inputs: Sequence[relax.Expr | None], attributes: dict[str, Any]) ->
         axes = given[0].value.numpy().tolist() if _is_constant(given[0]) else None
     else:
         axes = attributes.get("axes")
-    if axes is None or _is_constant(data) or not isinstance(getattr(data, "ty", None), relax.TensorType):
+    if axes is None or data is None or _is_constant(data) or not isinstance(data.ty, relax.TensorType):
         return None
     return relax.op.squeeze(data, [int(axis) % data.ty.ndim for axis in axes])
 
