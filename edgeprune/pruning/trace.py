@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -88,10 +89,15 @@ def trace(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> Trace:
 
 
 def _exported(model: nn.Module, example_inputs: tuple[Tensor, ...]) -> ExportedProgram:
-    """Export without what the exporter prints besides: whole graphs, and warnings about modules of torch's own."""
+    """Export without what the exporter prints besides: whole graphs, tracebacks, warnings about torch's own modules."""
+    before = logging.root.manager.disable
     with warnings.catch_warnings(), redirect_stderr(StringIO()):
         warnings.simplefilter("ignore")
-        return torch.export.export(model, example_inputs, strict=False)
+        logging.disable(logging.CRITICAL)
+        try:
+            return torch.export.export(model, example_inputs, strict=False)
+        finally:
+            logging.disable(before)
 
 
 def _place(error: Exception) -> str:

@@ -149,4 +149,6 @@ def test_what_cannot_be_traced_is_named_by_its_line_and_nothing_else_is_printed(
 ) -> None:
     with pytest.raises(StageFailure, match=r"Undecided cannot be .*\(at test_rewritten_modules.py:\d+: return self.fc"):
         trace(Undecided(), (torch.ones(2, 3),))
-    assert "def forward" not in "".join(capfd.readouterr())
+    with pytest.raises(StageFailure, match="same reduction dim"):
+        trace(nn.Linear(3, 4), (torch.ones(2, 5),))
+    assert "".join(capfd.readouterr()) == ""
