@@ -163,11 +163,11 @@ def test_chains_share_one_piece_of_memory() -> None:
 @pytest.mark.slow
 def test_a_residual_sum_overwrites_its_shortcut(tmp_path: Path) -> None:
     graph = Graph(seed=2)
-    data = graph.node("Relu", conv(graph, graph.input(1, 8, 10, 10), 8, 16, 5, pads=[2] * 4))
-    inner = graph.node("Relu", conv(graph, data, 16, 16, 5, pads=[2] * 4))
-    summed = graph.node("Relu", graph.node("Add", conv(graph, inner, 16, 16, 5, pads=[2] * 4), data))
+    data = graph.node("Relu", conv(graph, graph.input(1, 8, 10, 10), 8, 16, 7, pads=[3] * 4))
+    inner = graph.node("Relu", conv(graph, data, 16, 16, 7, pads=[3] * 4))
+    summed = graph.node("Relu", graph.node("Add", conv(graph, inner, 16, 16, 7, pads=[3] * 4), data))
     path = graph.save(tmp_path / "net.onnx", graph.node("Flatten", graph.node("GlobalAveragePool", summed)))
     built = build(path, "host", tmp_path / "artifact", model="net")
-    image, padded_rows = 16 * 10 * 10 * 4, 16 * 5 * 14 * 4
+    image, padded_rows = 16 * 10 * 10 * 4, 16 * 7 * 16 * 4
     assert built.manifest.arena_bound_bytes == 2 * image + padded_rows
     assert built.manifest.arena_bytes == built.manifest.arena_bound_bytes
