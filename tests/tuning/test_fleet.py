@@ -173,7 +173,8 @@ def test_boards_that_differ_are_reported_once(boards: Boards) -> None:
     _outcomes(pipeline, [RIGHT] * 48)
     assert [note for note in boards.notes if "calibration" in note and note.startswith("two takes")] != []
     assert len([note for note in boards.notes if note.startswith("two takes")]) == 1
-    assert not [note for note in boards.notes if note.startswith("one takes")]
+    # Boards are known as they open: with only the slow one beside it, the middle is between the two.
+    assert not [note for note in boards.notes if note.startswith("one takes") and "of 3 boards" in note]
 
 
 @pytest.mark.parametrize("name", ["rpi3", "cortex-a7"])
