@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from peers.contest import Entrant, Row, Turns, _largest_error, contest, seeded_inputs
+from peers.contest import Entrant, Row, Turns, _largest_error, _take_turns, contest, seeded_inputs
 from peers.engine import ENGINES, Refused, Signature, read_signature
 from peers.process import EngineProcess
 
@@ -86,6 +86,33 @@ def test_onnx_runtime_is_measured_and_what_is_not_installed_is_listed(tmp_path: 
         assert row == Row("lenet5", row.engine, "not run", reason=row.reason)
         assert row.reason is not None and row.reason.startswith("not installed: pip install")
     assert len(said) == len(engines)
+
+
+class _Spinner:
+    """An engine's process that says which of all are running while it is timed."""
+
+    def __init__(self, name: str, running: set[str], seen: list[set[str]]) -> None:
+        self._name, self._running, self._seen = name, running, seen
+        running.add(name)
+
+    def pause(self) -> None:
+        self._running.discard(self._name)
+
+    def resume(self) -> None:
+        self._running.add(self._name)
+
+    def time(self, *, warmup: int, count: int) -> np.ndarray:
+        self._seen.append(set(self._running))
+        return np.full(count, 1000)
+
+
+def test_the_other_engines_are_stopped_while_one_is_timed() -> None:
+    running: set[str] = set()
+    seen: list[set[str]] = []
+    processes = {name: _Spinner(name, running, seen) for name in ("a", "b", "c")}
+    _take_turns(processes, Turns(rounds=2, seconds=0.0, most=3))  # type: ignore[arg-type]
+    assert seen == [{"a"}, {"b"}, {"c"}] * 3
+    assert running == set()
 
 
 def _installed(engine: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -22,8 +21,6 @@ from peers.process import EngineProcess
 REFERENCE = "onnxruntime"
 TOLERANCE = 1e-3
 """Largest relative error of an engine's outputs: float32 convolutions by Winograd's method round at 1e-5 to 1e-4."""
-
-_PAUSE_S = 0.01  # threads that spin when idle have gone to sleep by then
 
 
 @dataclass(frozen=True)
@@ -138,16 +135,26 @@ def _largest_error(expected: Sequence[Tensor], outputs: Sequence[Tensor], name: 
 
 def _take_turns(running: dict[str, EngineProcess], turns: Turns) -> dict[str, list[NDArray[np.int64]]]:
     """Let the engines run in turns A B C A B C ..., so that a slow change of the machine hits all alike."""
+    for process in running.values():
+        process.pause()
     counts = {}
     for name, process in running.items():
-        once = float(np.median(process.time(warmup=3, count=5)))
+        once = float(np.median(_turn(process, warmup=3, count=5)))
         counts[name] = int(min(max(turns.seconds * 1e9 / once, 3), turns.most))
     taken: dict[str, list[NDArray[np.int64]]] = {name: [] for name in running}
     for _ in range(turns.rounds):
         for name, process in running.items():
-            time.sleep(_PAUSE_S)
-            taken[name].append(process.time(warmup=2, count=counts[name]))
+            taken[name].append(_turn(process, warmup=2, count=counts[name]))
     return taken
+
+
+def _turn(process: EngineProcess, *, warmup: int, count: int) -> NDArray[np.int64]:
+    """Time one engine while all others are stopped, whose idle threads may spin for a while."""
+    process.resume()
+    try:
+        return process.time(warmup=warmup, count=count)
+    finally:
+        process.pause()
 
 
 def _with_figures(rows: dict[str, Row], taken: dict[str, list[NDArray[np.int64]]]) -> dict[str, Row]:

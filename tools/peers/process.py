@@ -72,6 +72,14 @@ class EngineProcess:
         """Return the times of ``count`` inferences in nanoseconds, after ``warmup`` untimed ones."""
         return np.asarray(self._ask({"do": "time", "warmup": warmup, "count": count})["ns"], dtype=np.int64)
 
+    def pause(self) -> None:
+        """Stop the process: threads that an engine lets spin while it has nothing to do take no core from another."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
     def __enter__(self) -> Self:
         return self
 
