@@ -43,6 +43,15 @@ def parallelise(function: tirx.PrimFunc, threads: int) -> tirx.PrimFunc:
     return _mark_outermost(schedule.mod["main"]).with_attrs(dict(function.attrs))
 
 
+def speedup(function: tirx.PrimFunc, threads: int) -> float:
+    """Return how many times as fast ``threads`` are with ``function``, from `parallelise`, if iterations take alike."""
+    loop = function.body.block.body
+    if not isinstance(loop, tirx.For) or loop.kind != tirx.ForKind.PARALLEL:
+        return 1.0
+    iterations = int(loop.extent)
+    return iterations / math.ceil(iterations / threads)
+
+
 def _work(function: tirx.PrimFunc) -> float:
     """Return floating-point operations and elements written: a copy has none of the former and takes its time too."""
     operations = estimate_tir_flops(tvm.IRModule({"main": function}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from edgeprune.errors import StageFailure, UserError
 from edgeprune.lowering.default_schedule import default_schedule
 from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.model import Lowered, TensorSpec, task_module
-from edgeprune.lowering.parallel import parallelise
+from edgeprune.lowering.parallel import parallelise, speedup
 from edgeprune.lowering.work import Work, kernel_work
 from edgeprune.progress import Progress, SilentProgress
 from edgeprune.target import Target
@@ -24,6 +25,8 @@ _WORKLOADS = "database_workload.json"
 _RECORDS = "database_tuning_record.json"
 # The suffix that SplitLayoutRewritePreproc gives to a kernel whose weights it has moved out.
 _PREPACKED = "_prepacked"
+# A tuned schedule is hardly ever faster than the default one by more, on one thread.
+_SHARED_BETTER = 1.25
 
 
 @dataclass(frozen=True)
@@ -62,16 +65,18 @@ def schedule(
     untouched = _kernels(module)
     try:
         with compiled_for:
-            if records is not None:
-                module = _apply_records(module, _database(records))
-            tuned = {name: not function.same_as(untouched[name]) for name, function in _kernels(module).items()}
-            module = _schedule_rest(module, tuned, compiled_for, progress)
-            module = tvm.ir.transform.Sequential(_passes())(module)
-            module = _share(module, target.threads)
+            replayed = {} if records is None else _replayed(module, _database(records))
+            module = _with_loops(module, replayed, target.threads, progress)
+            if target.threads > 1 and replayed:
+                defaults = _with_loops(task_module(lowered), {}, target.threads, progress)
+                unshared = _better_shared(defaults, module, target.threads)
+                if unshared & replayed.keys():
+                    replayed = {name: found for name, found in replayed.items() if name not in unshared}
+                    module = _with_loops(task_module(lowered), replayed, target.threads, progress)
     except (tvm.error.InternalError, ValueError, TypeError, RuntimeError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise StageFailure(f"scheduling for {target.name}: {reason[-1]}") from error
-    kept = {name: tuned[name.removesuffix(_PREPACKED)] for name in _kernels(module)}
+    kept = {name: name.removesuffix(_PREPACKED) in replayed for name in _kernels(module)}
     original = {name: name.removesuffix(_PREPACKED) for name in kept}
     return Scheduled(
         module,
@@ -131,19 +136,37 @@ def _check_lines(path: Path) -> None:
             raise UserError(f"{path}: line {number} is damaged; remove it or tune again") from None
 
 
-def _apply_records(module: tvm.IRModule, database: meta_schedule.database.Database) -> tvm.IRModule:
+def _replayed(module: tvm.IRModule, database: meta_schedule.database.Database) -> dict[str, tirx.PrimFunc]:
+    """Return the kernels that ``database`` has a record of, with the fastest one's loops."""
+    before = _kernels(module)
     with database:
-        return transform.MetaScheduleApplyDatabase(enable_warning=False)(module)
+        after = _kernels(transform.MetaScheduleApplyDatabase(enable_warning=False)(module))
+    return {name: function for name, function in after.items() if not function.same_as(before[name])}
 
 
-def _schedule_rest(
-    module: tvm.IRModule, tuned: dict[str, bool], target: tvm.target.Target, progress: Progress
+def _with_loops(
+    module: tvm.IRModule, replayed: Mapping[str, tirx.PrimFunc], threads: int, progress: Progress
 ) -> tvm.IRModule:
+    """Return ``module`` with all kernels scheduled, those that are not among ``replayed`` by default, and shared."""
     result = tvm.IRModule(dict(module.functions), attrs=module.attrs)
-    missing = [name for name, hit in tuned.items() if not hit]
+    missing = [name for name in _kernels(module) if name not in replayed]
+    for name, function in replayed.items():
+        result.update_func(module.get_global_var(name), function)
     progress.stage("default schedules", len(missing))
     for name in missing:
         variable = module.get_global_var(name)
-        result.update_func(variable, default_schedule(module[variable], target))
+        result.update_func(variable, default_schedule(module[variable], tvm.target.Target.current()))
         progress.advance(name)
-    return result
+    return _share(tvm.ir.transform.Sequential(_passes())(result), threads)
+
+
+def _better_shared(defaults: tvm.IRModule, tuned: tvm.IRModule, threads: int) -> set[str]:
+    """Return the kernels that ``threads`` share better with their default schedule than with the tuned one.
+
+    A record was timed on one thread, and says nothing of how well its loops can be shared.
+    """
+    by_default, by_record = (
+        {name.removesuffix(_PREPACKED): speedup(function, threads) for name, function in _kernels(module).items()}
+        for module in (defaults, tuned)
+    )
+    return {name for name, gain in by_record.items() if by_default.get(name, 1.0) > _SHARED_BETTER * gain}

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tvm
 from tvm import s_tir, te, tirx
 
 from edgeprune.lowering import lower, read_program, schedule
 from edgeprune.lowering.check import run_module, run_onnx, seeded_inputs
-from edgeprune.lowering.parallel import LEAST_WORK, parallelise
+from edgeprune.lowering.parallel import LEAST_WORK, parallelise, speedup
+from edgeprune.lowering.schedule import _better_shared
 from edgeprune.target import find_target
 from tests.lowering.networks import Graph, conv, make
 
@@ -73,6 +75,19 @@ def sums(*, reduce_outermost: bool) -> tirx.PrimFunc:
 def test_a_loop_over_what_is_summed_is_never_shared() -> None:
     assert outermost(parallelise(sums(reduce_outermost=False), 2)) == ("parallel", 250)
     assert outermost(parallelise(sums(reduce_outermost=True), 2)) == ("serial", 64)
+
+
+def test_the_speedup_counts_the_iterations_of_the_busiest_thread() -> None:
+    shared, serial = (parallelise(sums(reduce_outermost=last), 4) for last in (False, True))
+    assert [speedup(shared, threads) for threads in (1, 2, 4)] == [1, 2, 250 / 63]
+    assert speedup(serial, 4) == 1
+
+
+def test_a_tuned_schedule_gives_way_where_threads_share_the_default_one_better() -> None:
+    shared, serial = (parallelise(sums(reduce_outermost=last), 2) for last in (False, True))
+    defaults = tvm.IRModule({"both": shared, "neither": serial, "first_prepacked": shared, "second": serial})
+    tuned = tvm.IRModule({"both": shared, "neither": serial, "first": serial, "second_prepacked": shared})
+    assert _better_shared(defaults, tuned, 2) == {"first"}
 
 
 def test_a_kernel_of_several_nests_stays_as_it_is() -> None:
