@@ -59,6 +59,7 @@ def export_command(target_name: str, network: Path | None, out: Path) -> None:
     Example:
       edgeprune tune export --target host --network model.onnx --out records.zip
     """
+    import_tvm_alone()
     from edgeprune.tuning.records_file import export_records
 
     records = _open(target_name)
@@ -76,6 +77,7 @@ def import_command(files: tuple[Path, ...]) -> None:
     Example:
       edgeprune tune import records.zip
     """
+    import_tvm_alone()
     from edgeprune.tuning.records_file import import_records
 
     for file in files:

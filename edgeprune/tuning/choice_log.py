@@ -95,11 +95,23 @@ class ChoiceLog:
             self._refresh()
 
     def _refresh(self) -> None:
-        for document in self._journal.read_new():
-            if "compared" in document:
-                compared = Compared.from_dict(document["compared"])
-                self._compared[compared.network] = compared
+        for entry in self._journal.read_new(_read):
+            if isinstance(entry, Compared):
+                self._compared[entry.network] = entry
             else:
-                turns = self._turns.setdefault(document["comparison"], {})
-                for name, rounds in document["times"].items():
+                turns = self._turns.setdefault(entry.comparison, {})
+                for name, rounds in entry.times.items():
                     turns.setdefault(name, {}).update(rounds)
+
+
+@dataclass(frozen=True)
+class _Turns:
+    comparison: str
+    times: dict[str, dict[str, float]]
+
+
+def _read(document: Any) -> Compared | _Turns:
+    if "compared" in document:
+        return Compared.from_dict(document["compared"])
+    times = {name: {at: float(time) for at, time in rounds.items()} for name, rounds in dict(document["times"]).items()}
+    return _Turns(document["comparison"], times)

@@ -19,6 +19,8 @@ _KERNELS = "kernels.jsonl"
 # MetaSchedule's own mark of a failed trial: such records are kept so that the search does not propose them again,
 # and are never returned as a best schedule.
 FAILED_SECONDS = 1e10
+# The hash of a workload whose line was damaged and written over with null.
+_LOST = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Database:
         """
         descriptor.stamp(directory)
         self.directory = directory
-        self._workloads = Journal(directory / WORKLOADS)
+        # Records find their workload by its line: lines are never taken out.
+        self._workloads = Journal(directory / WORKLOADS, "write null in its place: its records are left out then")
         self._records = Journal(directory / RECORDS)
         self._failures = Journal(directory / _FAILURES)
         self._kernels = Journal(directory / _KERNELS)
@@ -149,12 +152,12 @@ class Database:
             self._refresh()
 
     def _refresh(self) -> None:
-        for workload, module in self._workloads.read_new():
+        for workload, module in self._workloads.read_new(_read_workload):
             self._hashes.append(workload)
             self._modules[workload] = module
-        for failure in self._failures.read_new():
-            self._reasons[failure["trace"]] = failure["reason"]
-        for about in self._kernels.read_new():
+        for trace, reason in self._failures.read_new(_read_failure):
+            self._reasons[trace] = reason
+        for about in self._kernels.read_new(_read_about_kernel):
             if "baseline_seconds" in about:
                 baseline = Baseline(about["baseline_seconds"], about.get("schedule", ""))
                 self._baselines[about["workload"]] = baseline
@@ -162,17 +165,56 @@ class Database:
                 self._names[about["workload"]] = about["name"]
             if about.get("exhausted"):
                 self._exhausted.add(about["workload"])
-        for index, record in self._records.read_new():
+        for index, record, seconds in self._records.read_new(_read_record):
             if not 0 <= index < len(self._hashes):
                 raise UserError(f"{self._records.path}: a record of workload {index}, which {WORKLOADS} lacks")
-            trial = self._trial(self._hashes[index], record)
+            if self._hashes[index] == _LOST:
+                continue
+            trial = self._trial(self._hashes[index], record, seconds)
             self._trials.setdefault(trial.workload, []).append(trial)
 
-    def _trial(self, workload: str, record: list[Any]) -> Trial:
-        seconds = [float(value) for value in record[1] or ()]
+    def _trial(self, workload: str, record: list[Any], seconds: list[float]) -> Trial:
         if seconds and max(seconds) < FAILED_SECONDS:
             return Trial(workload, sum(seconds) / len(seconds), None, record)
         return Trial(workload, None, self._reasons.get(_digest(record), "unknown"), record)
+
+
+def _read_workload(document: Any) -> tuple[str, str]:
+    if document is None:
+        return _LOST, ""
+    workload, module = document
+    return _text(workload), _text(module)
+
+
+def _read_failure(document: Any) -> tuple[str, str]:
+    return _text(document["trace"]), _text(document["reason"])
+
+
+def _read_about_kernel(document: Any) -> dict[str, Any]:
+    about = {"workload": _text(document["workload"]), "exhausted": bool(document.get("exhausted"))}
+    about |= {key: _text(document[key]) for key in ("name", "schedule") if key in document}
+    if "baseline_seconds" in document:
+        about["baseline_seconds"] = _seconds(document["baseline_seconds"])
+    return about
+
+
+def _read_record(document: Any) -> tuple[int, list[Any], list[float]]:
+    index, record = document
+    _, seconds, *_ = record
+    return int(index), record, [_seconds(value) for value in seconds or ()]
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _seconds(value: Any) -> float:
+    seconds = float(value)
+    if not seconds >= 0:  # nor is NaN
+        raise ValueError
+    return seconds
 
 
 def _dump(value: Any) -> str:

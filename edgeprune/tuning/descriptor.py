@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,7 @@ from edgeprune.lowering import tvm_target
 from edgeprune.target import Target
 from edgeprune.tuning.estimated_time import model_key
 
-_FILE = "descriptor.json"
+FILE = "descriptor.json"
 _FORMAT = 2
 
 
@@ -53,14 +54,30 @@ class Descriptor:
         Raises:
             UserError: there is no descriptor, or it is of another version of edgeprune.
         """
-        path = directory / _FILE
+        path = directory / FILE
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            return cls.parse(path.read_bytes(), str(path))
+        except OSError as error:
+            raise UserError(f"{path}: not a descriptor of tuning records ({error.strerror})") from None
+
+    @classmethod
+    def parse(cls, content: bytes, name: str) -> Descriptor:
+        """Return the descriptor in a file's ``content``, which an error calls ``name``.
+
+        Raises:
+            UserError: it is none, or of another version of edgeprune.
+        """
+        try:
+            found = json.loads(content)
             if found["format"] != _FORMAT:
-                raise UserError(f"{path}: written by another version of edgeprune; remove this directory")
-            return cls(**(found | {"attributes": tuple(found["attributes"])}))
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise UserError(f"{path}: not a descriptor of tuning records ({error})") from None
+                raise UserError(f"{name}: written by another version of edgeprune; remove this directory")
+            descriptor = cls(**(found | {"attributes": tuple(found["attributes"])}))
+            # It names a directory, and comes from other machines.
+            if not re.fullmatch(r"[\w.+-]*", descriptor.cpu, re.ASCII):
+                raise ValueError(f"a CPU called {descriptor.cpu!r}")
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(f"{name}: not a descriptor of tuning records ({error})") from None
+        return descriptor
 
     def directory(self, root: Path) -> Path:
         """Return where records of this descriptor lie under ``root``."""
@@ -72,10 +89,10 @@ class Descriptor:
         Raises:
             UserError: the records in ``directory`` were measured for another CPU, thread count or TVM version.
         """
-        path = directory / _FILE
+        path = directory / FILE
         if not path.exists():
             directory.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_name(_FILE + ".unfinished")
+            unfinished = path.with_name(FILE + ".unfinished")
             unfinished.write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8")
             unfinished.replace(path)
             return
@@ -87,12 +104,12 @@ class Descriptor:
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: not a descriptor of tuning records ({error}); remove this directory") from None
         wanted = json.loads(json.dumps(asdict(self)))
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or found.keys() != wanted.keys():
             raise UserError(f"{path}: not a descriptor of tuning records; remove this directory")
         differing = [key for key in sorted(wanted | found) if wanted.get(key) != found.get(key)]
         if differing:
             pairs = ", ".join(f"{key} {found.get(key)!r} (here {wanted.get(key)!r})" for key in differing)
-            raise UserError(f"{path}: these records are of another device: {pairs}; use another database directory")
+            raise UserError(f"{path}: these records are of another device: {pairs}; move this directory away")
 
 
 def siblings(one: Descriptor, other: Descriptor) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,10 @@ def locked(directory: Path) -> Iterator[None]:
 class Journal:
     """One JSON document per line. Every method but ``path`` must be called with the directory locked."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mend: str = "remove that line") -> None:
+        """``mend`` is what a user is to do about a line that is damaged."""
         self.path = path
+        self._mend = mend
         self._offset = 0
         self._line = 0
 
@@ -43,11 +45,11 @@ class Journal:
             os.truncate(self.path, len(content) - unfinished)
         return unfinished
 
-    def read_new(self) -> list[Any]:
-        """Return the documents appended since the last call, by whichever process.
+    def read_new(self, parse: Callable[[Any], Any] = lambda document: document) -> list[Any]:
+        """Return what ``parse`` makes of the documents appended since the last call, by whichever process.
 
         Raises:
-            UserError: a line is not JSON; the message names file and line.
+            UserError: a line is not JSON, or ``parse`` cannot read the document; the message names file and line.
         """
         with self.path.open("rb") as handle:
             handle.seek(self._offset)
@@ -56,9 +58,9 @@ class Journal:
         for line in content.splitlines():
             self._line += 1
             try:
-                documents.append(json.loads(line))
-            except ValueError:
-                raise UserError(f"{self.path}: line {self._line} is damaged; remove that line") from None
+                documents.append(parse(json.loads(line)))
+            except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+                raise UserError(f"{self.path}: line {self._line} is damaged; {self._mend}") from None
         self._offset += len(content)
         return documents
 

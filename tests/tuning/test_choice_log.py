@@ -54,3 +54,10 @@ def test_two_writers_do_not_lose_each_others_lines(tmp_path: Path) -> None:
     first.add_turns("one", {"a": {"0": 1.0}})
     second.add_turns("one", {"a": {"1": 2.0}})
     assert second.turns("one") == {"a": {"0": 1.0, "1": 2.0}}
+
+
+@pytest.mark.parametrize("line", ['{"q": 1}', '{"comparison": "c", "times": [1]}', '{"compared": {}}'])
+def test_a_line_that_is_no_comparison_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "choices.jsonl").write_text(line + "\n")
+    with pytest.raises(UserError, match=r"choices\.jsonl: line 1 is damaged; remove that line"):
+        ChoiceLog(tmp_path)

@@ -61,7 +61,7 @@ def test_records_of_another_device_are_refused(tmp_path: Path, changed: dict[str
     other = dataclasses.replace(DEVICE, **changed)
     with pytest.raises(UserError, match=f"these records are of another device: {named}") as caught:
         Database(tmp_path / "db", other)
-    assert "use another database directory" in str(caught.value)
+    assert "move this directory away" in str(caught.value)
     assert other.key != DEVICE.key
 
 
@@ -155,3 +155,43 @@ def _last(told: Connection, so_far: int) -> int:
             so_far = told.recv()
         except (EOFError, OSError, pickle.UnpicklingError):
             return so_far
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (RECORDS, '{"a": 1}'),
+        (RECORDS, '[0, [[["a"], []], ["x"], {}, []]]'),
+        (RECORDS, '[0, [[["a"], []], [NaN], {}, []]]'),
+        (RECORDS, '[0, [[["a"], []], [-1.0], {}, []]]'),
+        ("failures.jsonl", '{"trace": "a"}'),
+        ("kernels.jsonl", '{"workload": "111", "baseline_seconds": "soon"}'),
+        ("kernels.jsonl", '["111"]'),
+    ],
+)
+def test_a_line_that_is_no_record_is_named(tmp_path: Path, name: str, line: str) -> None:
+    database = Database(tmp_path / "db", DEVICE)
+    database.append(WORKLOAD, record("a", 2e-6), None)
+    path = tmp_path / "db" / name
+    number = len(path.read_text().splitlines()) + 1
+    with path.open("a") as handle:
+        handle.write(line + "\n")
+    with pytest.raises(UserError, match=rf"{name}: line {number} is damaged; remove that line"):
+        Database(tmp_path / "db", DEVICE)
+
+
+def test_a_workload_that_is_lost_takes_its_own_records_along_and_no_others(tmp_path: Path) -> None:
+    database = Database(tmp_path / "db", DEVICE)
+    database.append(["111", "YQ=="], record("a", 2e-6), None)
+    database.append(["222", "Yg=="], record("b", 1e-6), None)
+    path = tmp_path / "db" / WORKLOADS
+    damaged, sound = path.read_text().splitlines()
+    path.write_text(f"{damaged[:-5]}\n{sound}\n")
+    with pytest.raises(UserError, match="line 1 is damaged; write null in its place: its records are left out then"):
+        Database(tmp_path / "db", DEVICE)
+    path.write_text(f"null\n{sound}\n")
+    opened = Database(tmp_path / "db", DEVICE)
+    assert opened.workloads == ("222",)
+    assert [trial.seconds for trial in opened.trials("222")] == [1e-6]
+    opened.append(["111", "YQ=="], record("c", 3e-6), None)
+    assert [trial.seconds for trial in Database(tmp_path / "db", DEVICE).trials("111")] == [3e-6]

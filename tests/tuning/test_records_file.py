@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tvm
 
-from edgeprune.errors import UserError
+from edgeprune.errors import StageFailure, UserError
 from edgeprune.tuning.database import FAILED_SECONDS, Baseline, Database
 from edgeprune.tuning.descriptor import Descriptor
 from edgeprune.tuning.merge import Merged, merge
@@ -129,3 +131,90 @@ def test_status_counts_trials_failures_and_hits(full: Database, tmp_path: Path) 
     asked = device_status(full, [("111", "conv2d"), ("333", "unknown")])
     assert asked.hit_rate == 0.5
     assert (asked.kernels[1].trials, asked.kernels[1].best_us) == (0, None)
+
+
+def rewritten(file: Path, out: Path, change: Callable[[str, bytes], bytes | None]) -> Path:
+    """Write ``file`` to ``out`` with what ``change`` makes of its entries."""
+    with zipfile.ZipFile(file) as archive, zipfile.ZipFile(out, "w") as other:
+        for name in archive.namelist():
+            content = change(name, archive.read(name))
+            if content is not None:
+                other.writestr(name, content)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("entry", "content", "message"),
+    [
+        ("descriptor.json", None, r"bad\.zip: not a file of tuning records \(it has no descriptor\.json\)"),
+        ("descriptor.json", b"{", r"bad\.zip: descriptor\.json: not a descriptor of tuning records"),
+        (
+            "database_tuning_record.json",
+            b'[0,[["a"],"x"]]\n',
+            r"bad\.zip: database_tuning_record\.json: line 1 is damaged",
+        ),
+        (
+            "failures.jsonl",
+            b"{}\n",
+            r"bad\.zip: failures\.jsonl: line 1 is damaged; remove that line, or export it again",
+        ),
+    ],
+)
+def test_a_damaged_entry_is_named_as_the_user_knows_it(
+    full: Database, tmp_path: Path, entry: str, content: bytes | None, message: str
+) -> None:
+    export_records(full, tmp_path / "good.zip")
+    bad = rewritten(tmp_path / "good.zip", tmp_path / "bad.zip", lambda name, was: content if name == entry else was)
+    with pytest.raises(UserError, match=message) as caught:
+        import_records(bad, tmp_path / "there")
+    assert "edgeprune-records-" not in str(caught.value)
+    assert not (tmp_path / "there").exists()
+
+
+def test_damaged_compressed_content_is_refused(full: Database, tmp_path: Path) -> None:
+    export_records(full, tmp_path / "good.zip")
+    content = bytearray((tmp_path / "good.zip").read_bytes())
+    at = content.index(b"database_tuning_record.json") + len("database_tuning_record.json")
+    content[at : at + 8] = b"\xff" * 8
+    (tmp_path / "bad.zip").write_bytes(content)
+    with pytest.raises(UserError, match=r"bad\.zip: not a file of tuning records"):
+        import_records(tmp_path / "bad.zip", tmp_path / "there")
+
+
+def test_a_cpu_that_is_a_path_does_not_reach_outside(full: Database, tmp_path: Path) -> None:
+    export_records(full, tmp_path / "good.zip")
+    evil = rewritten(
+        tmp_path / "good.zip", tmp_path / "evil.zip", lambda _, was: was.replace(b'"znver3"', b'"../../outside"')
+    )
+    with pytest.raises(UserError, match=r"evil\.zip: descriptor\.json: not a descriptor .*'\.\./\.\./outside'"):
+        import_records(evil, tmp_path / "a" / "b")
+    assert not list(tmp_path.rglob("outside*"))
+
+
+def test_an_export_goes_where_it_can_be_written_and_over_nothing_else(full: Database, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"records\.zip: cannot be written: No such file or directory; choose another"):
+        export_records(full, tmp_path / "absent" / "records.zip")
+    other = tmp_path / "model.onnx"
+    other.write_bytes(b"dear to somebody")
+    with pytest.raises(UserError, match=r"model\.onnx: not a file of tuning records"):
+        export_records(full, other)
+    assert other.read_bytes() == b"dear to somebody"
+    export_records(full, tmp_path / "records.zip")
+    assert export_records(full, tmp_path / "records.zip", {"111"}).added == 2
+
+
+def test_a_disk_that_fills_while_exporting_leaves_the_earlier_file(
+    full: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "records.zip"
+    export_records(full, file)
+    before = file.read_bytes()
+
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", fill)
+    with pytest.raises(StageFailure, match=r"records\.zip: cannot be written: No space left on device"):
+        export_records(full, file)
+    assert file.read_bytes() == before
+    assert not list(tmp_path.glob("*.unfinished"))
