@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgeprune.artifact import Manifest, build_artifact
-from edgeprune.lowering import Lowered, read_program, schedule
+from edgeprune.lowering import Lowered, Scheduled, read_program, schedule
 from edgeprune.pipeline.content_hash import hash_json, hash_tree
 from edgeprune.progress import Progress
 from edgeprune.stages.choose import RECORDS
 from edgeprune.stages.golden import tolerance_on
 from edgeprune.stages.tune import RESULT, chosen
 from edgeprune.target import Target
+from edgeprune.tuning.descriptor import Descriptor, describe, require_same_code
 
 
 def build(
@@ -35,9 +36,7 @@ def build(
     expected of them. Without ``tuned`` every kernel gets its default schedule. ``accuracy`` goes into the manifest:
     what the network answers right on the validation split.
     """
-    lowered = Lowered.load(lowered_in)
-    records = records_of(tuned)
-    program = read_program(schedule(lowered, target, records, progress=progress))
+    program = read_program(scheduled(lowered_in, tuned, target, progress))
     # The artifact takes its directory over as a whole; the stage's own directory already has its key in it.
     whole = out / "artifact"
     manifest = build_artifact(
@@ -60,9 +59,25 @@ def build(
 
 
 def as_chosen(tuned: Path | None, target: Target) -> Target:
-    """Return ``target`` with the keys under which the network is to be lowered, by what `tune` left in ``tuned``."""
+    """Return ``target`` with the keys under which the network is to be lowered, by what `tune` left in ``tuned``.
+
+    Raises:
+        UserError: ``tuned`` is no such directory, or of another CPU.
+    """
     choice = chosen(tuned)
+    if tuned is not None:
+        require_same_code(Descriptor.read(tuned / RECORDS), describe(target), str(tuned))
     return target if choice is None else choice.applied(target)
+
+
+def scheduled(lowered_in: Path, tuned: Path | None, target: Target, progress: Progress) -> Scheduled:
+    """Return the network in ``lowered_in`` with the schedules that `tune` left in ``tuned``, or default ones."""
+    found = schedule(Lowered.load(lowered_in), target, records_of(tuned), progress=progress)
+    choice = chosen(tuned)
+    if tuned is not None:
+        hits = f"{sum(found.tuned.values())} of {len(found.tuned)} kernels have a tuned schedule"
+        progress.note(hits if choice is None else f"built as tuning chose, {choice.name}: {hits}")
+    return found
 
 
 def records_of(tuned: Path | None) -> Path | None:

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgeprune.lowering import Lowered, schedule
 from edgeprune.progress import Progress
-from edgeprune.stages.build import records_of
+from edgeprune.stages.build import scheduled
 from edgeprune.stages.golden import tolerance_on
 from edgeprune.target import Target
 from edgeprune.vm_export import VmManifest, export_vm
@@ -25,6 +24,6 @@ def build_vm(
     progress: Progress,
 ) -> VmManifest:
     """Write the library and its description to ``out``; without ``tuned`` every kernel gets its default schedule."""
-    scheduled = schedule(Lowered.load(lowered_in), target, records_of(tuned), progress=progress)
+    network = scheduled(lowered_in, tuned, target, progress)
     progress.stage("exporting for TVM's runtime", None)
-    return export_vm(scheduled, target, out, model=model, golden=golden, tolerance=tolerance_on(target))
+    return export_vm(network, target, out, model=model, golden=golden, tolerance=tolerance_on(target))

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgeprune.cache import cache_directory
 from edgeprune.emulation import Unavailable
+from edgeprune.errors import UserError
 from edgeprune.lowering import Lowered
 from edgeprune.pipeline.stage import write_json
 from edgeprune.progress import Progress
@@ -45,11 +46,21 @@ def tune(
 
 
 def chosen(tuned: Path | None) -> Choice | None:
-    """Return how the network is to be built by what `tune` left in ``tuned``, ``None`` where nothing was compared."""
+    """Return how the network is to be built by what `tune` left in ``tuned``, ``None`` where nothing was compared.
+
+    Raises:
+        UserError: `tune` left nothing there.
+    """
     if tuned is None:
         return None
-    found = json.loads((tuned / RESULT).read_text(encoding="utf-8")).get("choices") or {}
-    return Choice.from_dict(found["kept"]) if "kept" in found else None
+    try:
+        found = json.loads((tuned / RESULT).read_text(encoding="utf-8")).get("choices") or {}
+        return Choice.from_dict(found["kept"]) if "kept" in found else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(
+            f"{tuned}: holds no {RESULT} of edgeprune's; 'edgeprune tune MODEL.onnx --target NAME --out {tuned}' "
+            "makes it"
+        ) from None
 
 
 def known_trials(lowered_in: Path, target: Target) -> int:

@@ -117,6 +117,19 @@ def siblings(one: Descriptor, other: Descriptor) -> bool:
     return one.key != other.key and (one.triple, one.tvm) == (other.triple, other.tvm)
 
 
+def require_same_code(found: Descriptor, wanted: Descriptor, name: str) -> None:
+    """Refuse schedules that were searched for another CPU; threads, and how times were found, change no code.
+
+    Raises:
+        UserError: those called ``name`` are of ``found``, another CPU or TVM than ``wanted``.
+    """
+    keys = ("triple", "cpu", "attributes", "float_abi", "tvm")
+    differing = [key for key in keys if getattr(found, key) != getattr(wanted, key)]
+    if differing:
+        pairs = ", ".join(f"{key} {getattr(found, key)!r} (here {getattr(wanted, key)!r})" for key in differing)
+        raise UserError(f"{name}: tuned for another device: {pairs}; tune for this one")
+
+
 def describe(target: Target) -> Descriptor:
     """Return the descriptor of ``target`` as this TVM generates code for it, with ``native`` resolved to the CPU."""
     resolved = tvm_target(target)

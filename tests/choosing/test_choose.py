@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeprune.cache import cache_directory
+from edgeprune.errors import UserError
 from edgeprune.onnx_reference import made_records
 from edgeprune.progress import SilentProgress
 from edgeprune.recipe import Tune
@@ -106,3 +107,19 @@ def test_what_was_not_compared_says_why(network: Path, tmp_path: Path) -> None:
         "note": "ways to build were not compared: not tuned for host: the budget is 0 trials"
     }
     assert as_chosen(tmp_path, HOST) == HOST
+
+
+def test_building_by_what_is_not_of_tune_or_of_another_cpu_is_refused(network: Path, tmp_path: Path) -> None:
+    lowered = tmp_path / "lowered"
+    lowered.mkdir()
+    lower(network, HOST, lowered, SilentProgress())
+    tune(network, lowered, HOST, Tune(trials=0), 0, tmp_path, SilentProgress())
+    with pytest.raises(UserError, match=r"tuned for another device: triple .* cpu '.*' \(here 'cortex-a53'\)"):
+        as_chosen(tmp_path, find_target("rpi3"))
+    # Where the board is, and how many threads run, is another matter than what code it gets.
+    assert as_chosen(tmp_path, elsewhere := find_target("host@ssh://board")) == elsewhere
+    with pytest.raises(UserError, match=r"absent: holds no tuning\.json of edgeprune's; 'edgeprune tune MODEL\.onnx"):
+        as_chosen(tmp_path / "absent", HOST)
+    (tmp_path / RESULT).write_text("[]")
+    with pytest.raises(UserError, match=r"holds no tuning\.json of edgeprune's"):
+        as_chosen(tmp_path, HOST)
