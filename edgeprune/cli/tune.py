@@ -97,11 +97,11 @@ def network_command(
     """
     target = find_target(target_name)
     budget = Tune(trials=trials, seconds=seconds, emulated=emulated, boards=boards, choices=choices)
-    import_tvm_alone()
-    from edgeprune.stages.lower import lower
-    from edgeprune.stages.tune import RESULT, known_trials, tune
-
     with whole_directory(out, force=force or resume) as partial, console_progress() as progress:
+        import_tvm_alone()
+        from edgeprune.stages.lower import lower
+        from edgeprune.stages.tune import RESULT, known_trials, tune
+
         lowered = partial / "lowered"
         lowered.mkdir()
         lower(network, target, lowered, progress)

@@ -166,7 +166,24 @@ def _require_results(run: _Run) -> None:
         if state.trials + state.reused >= BATCH or all(other.best is None for other in tried):
             raise StageFailure(failed)
         run.progress.note(f"{failed}; it keeps its untuned schedule")
-    if not tried and any(state.remaining for state in run.states):
+    _say_what_is_left(run)
+
+
+def _say_what_is_left(run: _Run) -> None:
+    """Fail where the time was too short for a single new trial; say why others of the budget were not made."""
+    left = sum(state.remaining for state in run.states)
+    over = f"{run.budget.seconds:g} s"
+    if left and not any(state.trials for state in run.states):
         raise StageFailure(
-            f"tuning for {run.target.name}: {run.budget.seconds:g} s ended before the first trial; raise tune.seconds"
+            f"tuning for {run.target.name}: {over} ended before the first trial of {left}; raise tune.seconds "
+            "(--seconds)"
+        )
+    if left:
+        run.progress.note(f"{over} are over and {left} trials of the budget not made; the same command goes on")
+        return
+    given_up = sum(max(0, state.quota - state.reused - state.trials) for state in run.states)
+    if given_up:
+        run.progress.note(
+            f"{given_up} trials of the budget were not needed: their kernels no longer improve, or have no further "
+            "schedules"
         )

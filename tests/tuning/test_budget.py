@@ -118,6 +118,30 @@ def test_few_failures_leave_a_kernel_untuned_unless_nothing_else_worked() -> Non
 
 
 def test_time_that_ends_before_the_first_trial_is_an_error() -> None:
-    with pytest.raises(StageFailure, match=r"tuning for host: 7 s ended before the first trial; raise tune\.seconds"):
+    too_short = r"tuning for host: 7 s ended before the first trial of 8; raise tune\.seconds \(--seconds\)"
+    with pytest.raises(StageFailure, match=too_short):
         _require_results(run_of([KernelState(KERNELS[0], 8, [])]))
-    _require_results(run_of([KernelState(KERNELS[0], 8, []), KernelState(KERNELS[1], 8, [trial(1e-6)])]))
+    # What an earlier run, or another network, has left is no trial of this run.
+    with pytest.raises(StageFailure, match=too_short):
+        _require_results(run_of([KernelState(KERNELS[0], 8, []), KernelState(KERNELS[1], 1, [trial(1e-6)])]))
+
+
+def test_what_is_not_made_of_the_budget_is_said() -> None:
+    class Listener(SilentProgress):
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    notes: list[str] = []
+    cut_off, done = KernelState(KERNELS[0], 8, [trial(1e-6)]), KernelState(KERNELS[1], 1, [])
+    done.add(trial(1e-6))
+    _require_results(run_of([cut_off, done], Listener()))
+    assert notes == ["7 s are over and 7 trials of the budget not made; the same command goes on"]
+    notes.clear()
+    given_up = KernelState(KERNELS[0], 60, [trial(1e-6)] * 33)
+    _require_results(run_of([given_up, done], Listener()))
+    assert notes == [
+        "27 trials of the budget were not needed: their kernels no longer improve, or have no further schedules"
+    ]
+    notes.clear()
+    _require_results(run_of([done], Listener()))
+    assert notes == []

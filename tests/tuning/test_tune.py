@@ -12,7 +12,7 @@ from edgeprune.lowering.schedule import schedule
 from edgeprune.progress import Table
 from edgeprune.recipe.schema import Tune
 from edgeprune.target import Target, find_target
-from edgeprune.tuning.database import RECORDS, WORKLOADS
+from edgeprune.tuning.database import RECORDS, WORKLOADS, Database
 from edgeprune.tuning.descriptor import describe
 from edgeprune.tuning.engine import tune
 from edgeprune.tuning.kernels import extract_kernels
@@ -82,6 +82,19 @@ def test_trials_are_made_once_and_topped_up(tiny: Lowered, host: Target, tmp_pat
     assert 0 < more.trials <= 4
     assert more.best_us is not None
     _check_snapshots(tiny, host, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_untuned_schedule_keeps_its_fastest_time(tiny: Lowered, host: Target, tmp_path: Path) -> None:
+    first = tune(tiny, host, Tune(trials=2), database=tmp_path)
+    known = Database(describe(host).directory(tmp_path), describe(host))
+    for kernel in first.kernels:
+        baseline = known.baseline(kernel.workload)
+        assert baseline is not None
+        known.set_baseline(kernel.workload, 1e-12, baseline.schedule)
+    again = tune(tiny, host, Tune(trials=4), database=tmp_path)
+    assert again.trials > 0
+    assert [kernel.baseline_us for kernel in again.kernels] == [pytest.approx(1e-6)] * len(again.kernels)
 
 
 def _check_snapshots(tiny: Lowered, host: Target, database: Path) -> None:
