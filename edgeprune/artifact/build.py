@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -30,6 +29,7 @@ from edgeprune.errors import UserError
 from edgeprune.lowering.llvm_target import tvm_target
 from edgeprune.lowering.program import Program
 from edgeprune.progress import Progress, SilentProgress
+from edgeprune.scratch import scratch_directory
 from edgeprune.target import Target
 from edgeprune.toolchain import CToolchain, toolchain_for
 
@@ -119,8 +119,8 @@ def build_artifact(
         golden_inputs, golden_outputs, tolerance, input_specs=program.inputs, output_specs=program.outputs
     )
     version = f"{installed_version('edgeprune')}+{variant}.{program.onnx_sha256[:12]}"
-    with replacing_directory(out_dir) as fresh, tempfile.TemporaryDirectory(prefix="edgeprune-build-") as work:
-        job = _Job(program, target, toolchain_for(target), model, version, Path(work), debug, accuracy, only_bench)
+    with replacing_directory(out_dir) as fresh, scratch_directory("build") as work:
+        job = _Job(program, target, toolchain_for(target), model, version, work, debug, accuracy, only_bench)
         made = job.work / "artifact"
         made.mkdir()
         with explaining_little_space(job.work):

@@ -26,9 +26,14 @@ def explaining_little_space(directory: Path) -> Iterator[None]:
         reason = error.strerror or error
         raise StageFailure(f"{directory.parent}: cannot be written: {reason}; free some, or set TMPDIR") from error
     except StageFailure as failure:
-        free = shutil.disk_usage(directory).free
-        if free >= _LEAST_FREE:
+        if not has_little_space(directory):
             raise
+        free = shutil.disk_usage(directory).free
         what = str(failure).splitlines()[0].rstrip(":")
         message = f"{directory.parent}: only {free // 1024} KiB are free there; free some, or set TMPDIR ({what})"
         raise StageFailure(message) from failure
+
+
+def has_little_space(directory: Path) -> bool:
+    """Return whether ``directory``'s disk is nearly full: what fails there may fail for that alone."""
+    return shutil.disk_usage(directory).free < _LEAST_FREE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -10,19 +9,17 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from edgeprune.abandoned import held, remove_abandoned
 from edgeprune.errors import EdgepruneError, UserError
 
 # What the first file of each kind of output is called: --force must not take away a directory of somebody else's.
 _OWN_FILES = ("manifest.json", "relax-vm.json", "lowered.json", "tuning.json", "stage.json")
 _TERMINATED = 128 + signal.SIGTERM
-# Between its making and its locking a directory looks abandoned.
-_SECONDS_TO_LOCK = 60
 
 
 @contextmanager
@@ -39,14 +36,12 @@ def whole_directory(out: Path, *, force: bool) -> Iterator[Path]:
     _refuse_what_is_there(out, force)
     try:
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(out)
+        remove_abandoned(out.absolute().parent, re.escape(f".{out.name}-") + "[a-z0-9_]{8}")
         partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.absolute().parent))
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror}; choose another --out") from None
-    lock = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _try_lock(lock)
-        with _terminating_tidily():
+        with held(partial), _terminating_tidily():
             yield partial
             if out.exists():
                 shutil.rmtree(out)
@@ -58,7 +53,6 @@ def whole_directory(out: Path, *, force: bool) -> Iterator[Path]:
         inside = rf"{re.escape(str(partial))}[^\s:;,]*"
         raise type(error)(re.sub(inside, lambda _: str(out), str(error))) from error
     finally:
-        os.close(lock)
         shutil.rmtree(partial, ignore_errors=True)
 
 
@@ -71,32 +65,6 @@ def _refuse_what_is_there(out: Path, force: bool) -> None:
         raise UserError(f"{out}: holds something already; --force replaces it")
     if not any((out / name).is_file() for name in _OWN_FILES):
         raise UserError(f"{out}: --force: nothing of edgeprune's lies there; it is left alone")
-
-
-def _remove_abandoned(out: Path) -> None:
-    """Remove the directories of processes that were killed: no process holds their lock any more."""
-    ours = re.compile(re.escape(f".{out.name}-") + "[a-z0-9_]{8}")
-    for path in out.absolute().parent.iterdir():
-        if not ours.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
-            continue
-        with suppress(OSError):
-            if time.time() - path.stat().st_mtime < _SECONDS_TO_LOCK:
-                continue
-            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                if _try_lock(lock):
-                    shutil.rmtree(path, ignore_errors=True)
-            finally:
-                os.close(lock)
-
-
-def _try_lock(lock: int) -> bool:
-    """Return whether this process holds the lock now; some network file systems have none."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 @contextmanager

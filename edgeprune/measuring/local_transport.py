@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +15,7 @@ from edgeprune.errors import StageFailure
 from edgeprune.measuring.board_lock import board_lock
 from edgeprune.measuring.transport import Completed
 from edgeprune.measuring.whoami import whoami
+from edgeprune.scratch import scratch_directory
 
 _WAIT_S = 900.0
 
@@ -28,7 +29,8 @@ class LocalTransport:
 
     def __init__(self, notify: Callable[[str], None] = lambda message: None) -> None:
         self._notify = notify
-        self._directory = tempfile.TemporaryDirectory(prefix="edgeprune-")
+        self._resources = ExitStack()
+        self._directory = self._resources.enter_context(scratch_directory("local"))
 
     def push(self, file: Path) -> str:
         """Copy ``file`` into the working directory, with its permissions."""
@@ -41,7 +43,7 @@ class LocalTransport:
 
     def place(self, name: str) -> str:
         """Return the path of ``name`` in the working directory."""
-        return str(Path(self._directory.name) / name)
+        return str(self._directory / name)
 
     def run(self, argv: Sequence[str], *, timeout: float) -> Completed:
         """Run a program in the working directory; it is killed when ``timeout`` seconds have passed.
@@ -60,7 +62,7 @@ class LocalTransport:
 
     def close(self) -> None:
         """Remove the working directory."""
-        self._directory.cleanup()
+        self._resources.close()
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +76,7 @@ class LocalTransport:
         try:
             done = subprocess.run(
                 list(argv),
-                cwd=self._directory.name,
+                cwd=self._directory,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

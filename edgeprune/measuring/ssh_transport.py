@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import ExitStack
 
 from edgeprune.errors import UserError
 from edgeprune.measuring.shell_transport import ShellTransport
+from edgeprune.scratch import scratch_directory
 from edgeprune.target import Address
 
 # Which ssh to call, with options: "ssh -F board.config".
@@ -35,17 +35,18 @@ class SshTransport(ShellTransport):
     name = "ssh"
 
     def __init__(self, address: Address, notify: Callable[[str], None] = lambda message: None) -> None:
-        self._scratch = tempfile.TemporaryDirectory(prefix="edgeprune-")
+        self._scratch = ExitStack()
+        self._sockets = self._scratch.enter_context(scratch_directory("ssh"))
         try:
             super().__init__(address, notify)
         except BaseException:
-            self._scratch.cleanup()
+            self._scratch.close()
             raise
 
     def close(self) -> None:
         """Let go of the board and end the connection."""
         super().close()
-        self._scratch.cleanup()
+        self._scratch.close()
 
     def _shell(self, command: str, *, first: bool = False) -> list[str]:
         options = [word for option in (*_OPTIONS, *self._sharing(first)) for word in ("-o", option)]
@@ -62,7 +63,7 @@ class SshTransport(ShellTransport):
 
     def _sharing(self, first: bool) -> list[str]:
         """The holder's connection carries the others; without its socket they make connections of their own."""
-        socket = Path(self._scratch.name) / "ssh"
+        socket = self._sockets / "ssh"
         if len(os.fsencode(socket)) > _LONGEST_SOCKET:
             return ["ControlMaster=no", "ControlPath=none"]
         return [f"ControlMaster={'yes' if first else 'no'}", f"ControlPath={socket}", "ControlPersist=no"]

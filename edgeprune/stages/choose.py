@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from edgeprune.lowering import Lowered
 from edgeprune.lowering import lower as lower_onnx
 from edgeprune.pipeline.content_hash import hash_json, hash_own_code, hash_tree
 from edgeprune.progress import Progress
+from edgeprune.scratch import scratch_directory
 from edgeprune.stages.choice_turns import Entrant, FailedEntrants, take_turns
 from edgeprune.target import Target
 from edgeprune.tuning.choice import BASELINE, TUNED, Choice, choices_for
@@ -53,8 +53,8 @@ def choose(network: Path, lowered_in: Path, target: Target, out: Path, progress:
     lowered = Lowered.load(lowered_in)
     known = log.compared(network_key(lowered.onnx_sha256, target))
     if known is None or known.records != {workload: _standing(records, workload) for workload in known.records}:
-        with tempfile.TemporaryDirectory(prefix="edgeprune-choices-") as scratch:
-            contest = _Contest(network, lowered, target, out / RECORDS, Path(scratch), log, records, progress)
+        with scratch_directory("choices") as scratch:
+            contest = _Contest(network, lowered, target, out / RECORDS, scratch, log, records, progress)
             outcome = _compare(contest)
         if isinstance(outcome, Unavailable):
             return outcome

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgeprune.artifact.space import explaining_little_space
 from edgeprune.emulation import Unavailable
 from edgeprune.errors import StageFailure
 from edgeprune.lowering import Lowered, tvm_target
 from edgeprune.measuring.board_core import board_core
 from edgeprune.progress import Progress, SilentProgress
 from edgeprune.recipe.schema import Tune
+from edgeprune.scratch import scratch_directory
 from edgeprune.target import Target
 from edgeprune.tuning.database import Database
 from edgeprune.tuning.descriptor import describe
@@ -134,7 +135,8 @@ def why_not(target: Target, budget: Tune) -> str:
 def _run(run: _Run) -> None:
     cores = Cores.available()
     with ExitStack() as resources:
-        scratch = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="edgeprune-tune-")))
+        scratch = resources.enter_context(scratch_directory("tune"))
+        resources.enter_context(explaining_little_space(scratch))
         nursery = Nursery(scratch / "nursery.log")
         resources.callback(nursery.close)
         runner = open_runner(run.target, nursery, scratch, cores, run.seed, run.budget.boards, run.progress.note)

@@ -13,6 +13,7 @@ from statistics import median_low
 import tvm
 from tvm.s_tir.meta_schedule.utils import _json_de_tvm
 
+from edgeprune.artifact.space import has_little_space
 from edgeprune.errors import EdgepruneError
 from edgeprune.tuning.board import Board
 from edgeprune.tuning.local_runner import LocalRunner
@@ -153,7 +154,8 @@ class Fleet:
 
     def _take_back(self, place: Place, candidates: list[Candidate], error: EdgepruneError) -> list[tuple[int, Outcome]]:
         """Queue a batch again that its board has cost; return the outcomes of those that were lost too often."""
-        if place.state == "gone" and not any(other.state != "gone" for other in self._places):
+        nobody_left = place.state == "gone" and not any(other.state != "gone" for other in self._places)
+        if nobody_left or has_little_space(self._directory):
             raise error
         self._notify(f"{error}; another board does its work" if candidates else str(error))
         for candidate in candidates:

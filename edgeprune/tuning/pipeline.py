@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 import tvm
 
+from edgeprune.artifact.space import has_little_space
+from edgeprune.errors import StageFailure
 from edgeprune.measuring.board_lock import board_lock
 from edgeprune.measuring.whoami import whoami
 from edgeprune.tuning.nursery import Nursery
@@ -129,11 +132,22 @@ class Pipeline:
                 self._runner.set_reference(candidate)
                 self._references.add(candidate.workload)
             elif "reason" in reply:
-                failed.append((candidate.number, failure(reply, "build")))
+                failed.append((candidate.number, self._build_failure(candidate, reply)))
             else:
                 candidate.built = reply
                 self._to_measure.append(candidate)
         return failed
+
+    def _build_failure(self, candidate: Candidate, reply: dict[str, Any]) -> Outcome:
+        """A full disk fails every candidate, and says nothing about any of them.
+
+        Raises:
+            StageFailure: there is hardly any space left.
+        """
+        found = failure(reply, "build")
+        if has_little_space(self._directory):
+            raise StageFailure(f"{candidate.name}: {found.reason}: {found.detail}")
+        return found
 
     def _dispatch(self) -> None:
         for worker in self._builders:

@@ -13,6 +13,7 @@ from tvm.s_tir import Schedule, ScheduleError
 from tvm.s_tir import meta_schedule as ms
 from tvm.s_tir.meta_schedule.utils import shash2hex
 
+from edgeprune.errors import StageFailure, UserError
 from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.tuning.block_names import named_as_in
 from edgeprune.tuning.database import FAILED_SECONDS, Trial
@@ -93,6 +94,9 @@ class KernelSearch:
         """Return an outcome as MetaSchedule's JSON of a record.
 
         Only TVM's own file writer can spell out layout transformations, hence the way over a file.
+
+        Raises:
+            StageFailure: there is no space for it.
         """
         seconds = FAILED_SECONDS if outcome.seconds is None else outcome.seconds
         candidate = proposal.candidate
@@ -100,7 +104,10 @@ class KernelSearch:
             candidate.sch.trace, self._workload, [seconds], self._target, candidate.args_info
         )
         self._database.commit_tuning_record(record)
-        [(_, document)] = self._lines.read_new()
+        try:
+            [(_, document)] = self._lines.read_new()
+        except (UserError, ValueError):  # TVM does not say that it could not write
+            raise StageFailure(f"{self._lines.path}: a record cannot be written") from None
         return list(document)
 
     def learn(self, proposal: Proposal, outcome: Outcome) -> None:

@@ -163,6 +163,17 @@ def test_a_board_that_refuses_is_left_out_and_alone_ends_the_run(boards: Boards)
     assert {outcome.reason for outcome in outcomes} == {None}
 
 
+def test_a_full_disk_here_is_not_put_down_to_a_board(boards: Boards, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(*_: object) -> Path:
+        raise StageFailure("linking candidates: zig failed")
+
+    monkeypatch.setattr("edgeprune.tuning.board.link_candidates", fill)
+    monkeypatch.setattr("edgeprune.tuning.fleet.has_little_space", lambda _: True)
+    with pytest.raises(StageFailure, match="linking candidates"):
+        _outcomes(boards.pipeline([lambda: Simulated("one"), lambda: Simulated("two")], 2), [RIGHT] * 3)
+    assert not [note for note in boards.notes if "another board" in note]
+
+
 def test_boards_that_differ_are_reported_once(boards: Boards) -> None:
     openers = [
         lambda: Simulated("one"),

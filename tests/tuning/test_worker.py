@@ -81,6 +81,22 @@ def test_a_build_that_raises_is_counted(pipeline: Pipeline) -> None:
     assert outcome.detail
 
 
+def test_on_a_full_disk_no_candidate_is_blamed(nursery: Nursery, host: Target, tmp_path: Path) -> None:
+    def full(_: Path) -> bool:
+        return True
+
+    cores = Cores.available()
+    runner = LocalRunner(nursery, tmp_path, cores.runner, tvm_target(host), seed=3)
+    pipeline = Pipeline(nursery, tmp_path, cores, runner)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("edgeprune.tuning.pipeline.has_little_space", full)
+        try:
+            with pytest.raises(StageFailure, match="double: build error: "):
+                _outcome(pipeline, 1, _on_a_gpu())
+        finally:
+            pipeline.close()
+
+
 def test_a_crash_costs_one_candidate_and_the_references_survive_it(pipeline: Pipeline) -> None:
     outcome = _outcome(pipeline, 4, module('x[v] * T.float32(2) + T.cast(T.call_extern("int32", "abort"), "float32")'))
     assert (outcome.seconds, outcome.reason) == (None, "run crashed")
