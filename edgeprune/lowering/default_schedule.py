@@ -24,6 +24,9 @@ _REDUCE = 2
 _IMAGE_RANK = 4
 # Half of a first cache of 32 kB, in float32.
 _FEW_WEIGHTS = 4096
+# Half of a second cache of 512 kB, in float32; and the most rows of an image that is larger than it.
+_MUCH_IMAGE = 65536
+_STRIP_ROWS = 16
 _REWRITE_MARK = "meta_schedule.layout_rewrite_preproc"
 
 
@@ -240,18 +243,38 @@ def _apply_tile(schedule: Schedule, nest: _Nest, tile: RegisterTile) -> None:
     if len(nest.spatial) > 1:
         strip, pixel = schedule.split(nest.spatial[-2], [None, tile.pixels])
         upper, pixels = [strip], [pixel]
+    strips, rows = _row_strips(schedule, nest, tile.vectors * tile.lanes)
     if _pads_rows_for_few_weights(schedule, nest):
-        schedule.reorder(*nest.spatial[:-2], outer, *upper, *nest.reduce, *pixels, vectors, lanes)
+        schedule.reorder(*rows, outer, *upper, *nest.reduce, *pixels, vectors, lanes)
     else:
         # Channels outside pixels: the weights of one channel tile stay in cache while all pixels pass.
-        schedule.reorder(outer, *nest.spatial[:-2], *upper, *nest.reduce, *pixels, vectors, lanes)
-    _pad_at(schedule, nest, outer)
+        schedule.reorder(*strips, outer, *rows, *upper, *nest.reduce, *pixels, vectors, lanes)
+    _pad_at(schedule, nest, outer, in_strips=bool(strips))
     _finish_at(schedule, nest.block, upper[0] if upper else outer, tile)
     schedule.vectorize(lanes)
     for loop in (*pixels, vectors):
         schedule.unroll(loop)
     _pack_weights(schedule, nest.block, int(schedule.get(outer).extent), tile.vectors * tile.lanes)
     schedule.decompose_reduction(nest.block, nest.reduce[0])
+
+
+def _row_strips(schedule: Schedule, nest: _Nest, width: int) -> tuple[list[LoopRV], list[LoopRV]]:
+    """Return the loops over strips of rows, if any, and those over the rows of a strip.
+
+    A depthwise convolution pads one tile of ``width`` channels at a time. Where a whole image of these would leave the
+    second cache before it is read, all tiles of a strip of rows come before the next strip.
+    """
+    loops = nest.spatial[:-2]
+    if not nest.depthwise or len(nest.spatial) != _IMAGE_RANK or not schedule.get_producers(nest.block):
+        return [], loops
+    image = _inputs(schedule, nest.block)[0].source
+    batch, row = loops
+    height = int(schedule.get(row).extent)
+    inner = max(rows for rows in range(1, _STRIP_ROWS + 1) if height % rows == 0)
+    if int(image.shape[1]) * int(image.shape[2]) * width <= _MUCH_IMAGE or inner == height:
+        return [], loops
+    strip, row = schedule.split(row, [None, inner])
+    return [batch, strip], [row]
 
 
 def _pads_rows_for_few_weights(schedule: Schedule, nest: _Nest) -> bool:
@@ -262,7 +285,7 @@ def _pads_rows_for_few_weights(schedule: Schedule, nest: _Nest) -> bool:
     return math.prod(int(extent) for extent in weights.shape) <= _FEW_WEIGHTS
 
 
-def _pad_at(schedule: Schedule, nest: _Nest, channel_tiles: LoopRV) -> None:
+def _pad_at(schedule: Schedule, nest: _Nest, channel_tiles: LoopRV, *, in_strips: bool) -> None:
     """Pad the input in pieces: the whole copy would be as large as the input, and leave the cache before it is read.
 
     A depthwise convolution with several tiles of channels pads one tile at a time, which no other tile reads; any
@@ -273,7 +296,7 @@ def _pad_at(schedule: Schedule, nest: _Nest, channel_tiles: LoopRV) -> None:
     for producer in schedule.get_producers(nest.block):
         written = schedule.get(producer).writes[0].source
         read = next(region for region in schedule.get(nest.block).reads if region.source.same_as(written))
-        if _uses(list(read.region)[-1], channel) and int(schedule.get(channel_tiles).extent) > 1:
+        if in_strips or (_uses(list(read.region)[-1], channel) and int(schedule.get(channel_tiles).extent) > 1):
             schedule.compute_at(producer, channel_tiles, preserve_unit_loops=True)
         elif len(nest.spatial) == _IMAGE_RANK:
             schedule.compute_at(producer, nest.spatial[-3], preserve_unit_loops=True)

@@ -24,6 +24,7 @@ from edgeprune.lowering import (
     task_module,
     tvm_target,
 )
+from edgeprune.lowering.loop_nest import leaves
 from edgeprune.lowering.register_tile import RegisterTile, VectorUnit, choose_depthwise_tile, choose_tile
 from edgeprune.target import find_target, list_targets
 from tests.lowering.networks import Graph, conv, lenet5, make
@@ -166,6 +167,31 @@ def test_the_tile_of_a_depthwise_convolution(
     pixels: int, channels: int, unit: VectorUnit, expected: RegisterTile | None
 ) -> None:
     assert choose_depthwise_tile(pixels, channels, unit, multiplies=True) == expected
+
+
+@pytest.mark.parametrize(("stride", "rows"), [(1, 10), (2, 5)])
+def test_a_large_depthwise_convolution_pads_strips_of_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stride: int, rows: int
+) -> None:
+    """Each strip for all channels, a tile of them at a time; one that fits in the cache pads the whole image."""
+    graph = Graph()
+    data = graph.node("Relu", conv(graph, graph.input(1, 32, 30, 30), 32, 32, 1))
+    path = graph.save(
+        tmp_path / "network.onnx", conv(graph, data, 32, 32, pads=[1] * 4, group=32, strides=[stride] * 2)
+    )
+    target = find_target("host")
+
+    def loops_around_padding() -> list[int]:
+        scheduled = schedule(lower(path, target), target)
+        assert all(parity.relative_error <= 1e-5 for parity in check_lowering(scheduled, path))
+        nests = [found for kernel in read_program(scheduled).kernels.values() for found in leaves(kernel) or ()]
+        (around,) = [leaf.loops for leaf in nests if leaf.block.name_hint.startswith("pad")]
+        return [int(loop.extent) for loop in around[:-4]]
+
+    assert loops_around_padding() == [2]
+    monkeypatch.setattr("edgeprune.lowering.default_schedule._MUCH_IMAGE", 30 * 30 * 16 - 1)
+    monkeypatch.setattr("edgeprune.lowering.default_schedule._STRIP_ROWS", rows)
+    assert loops_around_padding() == [1, 30 // stride // rows, 2]
 
 
 @pytest.mark.parametrize("size", [9, 7, 6])
