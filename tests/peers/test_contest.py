@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from peers import litert_engine
 from peers.contest import Entrant, Row, Turns, _largest_error, _take_turns, contest, seeded_inputs
 from peers.engine import ENGINES, Refused, Signature, read_signature
 from peers.process import EngineProcess
@@ -113,6 +115,19 @@ def test_the_other_engines_are_stopped_while_one_is_timed() -> None:
     _take_turns(processes, Turns(rounds=2, seconds=0.0, most=3))  # type: ignore[arg-type]
     assert seen == [{"a"}, {"b"}, {"c"}] * 3
     assert running == set()
+
+
+def test_litert_s_converter_gets_a_copy_that_it_may_write_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = save(tmp_path / "n.onnx", [1, 3, 4])
+    before = network.read_bytes()
+    converter = tmp_path / "onnx2tf"
+    converter.write_text('#!/bin/sh\necho simplified > "$2"\ncp "$2" "$4/network_float32.tflite"\n')
+    converter.chmod(0o755)
+    monkeypatch.setenv("EDGEPRUNE_ONNX2TF", str(converter))
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", ModuleType("ai_edge_litert"))
+    (tmp_path / "scratch").mkdir()
+    made = litert_engine.prepare(network, read_signature(network), 1, tmp_path / "scratch")
+    assert (made.read_text(), network.read_bytes()) == ("simplified\n", before)
 
 
 def _installed(engine: str) -> bool:

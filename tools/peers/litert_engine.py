@@ -79,7 +79,9 @@ def prepare(network: Path, signature: Signature, threads: int, scratch: Path) ->
             "$EDGEPRUNE_ONNX2TF"
         )
     np.save(scratch / _SAMPLES, np.random.default_rng(0).random(_SAMPLES_SHAPE, dtype=np.float32))
-    command = [program, "-i", str(network), "-o", str(scratch), "-n"]
+    # onnx2tf writes the network it has simplified over the one it was given.
+    own = shutil.copyfile(network, scratch / "network.onnx")
+    command = [program, "-i", str(own), "-o", str(scratch), "-n"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         command, cwd=scratch, env=environment, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
