@@ -119,11 +119,12 @@ def network_command(
 
 
 def _show(found: dict[str, Any]) -> None:
+    width = max((len(kernel["name"]) for kernel in found["kernels"]), default=0)
     for kernel in found["kernels"]:
         best, untuned = ("-" if kernel[key] is None else f"{kernel[key]:.2f} us" for key in ("best_us", "baseline_us"))
         trials, failed = kernel["trials"] + kernel["reused"], sum(kernel["failures"].values())
         click.echo(
-            f"{kernel['name']:<40} {trials:>5} trials {failed:>4} failed  untuned {untuned:>12}  best {best:>12}"
+            f"{kernel['name']:<{width}} {trials:>5} trials {failed:>4} failed  untuned {untuned:>11}  best {best:>11}"
         )
     if found["best_us"] is not None:
         click.echo(f"{found['best_us']:.1f} us per inference in all kernels")

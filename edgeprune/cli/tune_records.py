@@ -130,12 +130,16 @@ def _show(device: DeviceStatus) -> None:
         f"{descriptor.cpu}, {descriptor.threads} thread(s), TVM {descriptor.tvm}, times "
         f"{descriptor.provenance} ({descriptor.key}){hits}"
     )
+    if not device.kernels:
+        click.echo("  no trials yet")
+    width = max((len(kernel.name or kernel.workload) for kernel in device.kernels), default=0)
     for kernel in device.kernels:
         best = "-" if kernel.best_us is None else f"{kernel.best_us:.2f} us"
         untuned = "-" if kernel.baseline_us is None else f"{kernel.baseline_us:.2f} us"
         failures = ", ".join(f"{count} {reason}" for reason, count in kernel.failures.items())
         click.echo(
-            f"  {kernel.name or kernel.workload:<48} best {best:>12}  untuned {untuned:>12} {kernel.trials:>5} trials"
+            f"  {kernel.name or kernel.workload:<{width}} best {best:>11}  untuned {untuned:>11}"
+            + f" {kernel.trials:>5} trials"
             + (f"  failed: {failures}" if failures else "")
             + ("  (no further schedules)" if kernel.exhausted else "")
         )

@@ -124,7 +124,7 @@ def why_not(target: Target, budget: Tune) -> str:
     if target.emulated and not budget.emulated:
         return (
             f"not tuned for {target.name}: it is emulated here, and emulated time says nothing about the device; "
-            "tune.emulated = true tunes by estimated cycles"
+            "tune.emulated = true (--emulated) tunes by estimated cycles"
         )
     core = board_core(target)
     if target.emulated and isinstance(core, Unavailable):

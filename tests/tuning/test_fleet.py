@@ -99,7 +99,7 @@ class Boards:
         host = LocalRunner(self._nursery, self._directory, cores.runner, native_target(), 3)
         fleet = Fleet(
             self._directory, tvm_target(self._target), host, open_board(), open_board, places,
-            calibrate=places > 1, notify=self.notes.append,
+            calibrate=places > 1 and not self._target.emulated, notify=self.notes.append,
         )  # fmt: skip
         pipeline = Pipeline(self._nursery, self._directory, cores, fleet, self.notes.append)
         pipeline.add_reference("double", module("x[v] * T.float32(2)"), "double")
@@ -194,6 +194,21 @@ def test_of_two_boards_the_slower_is_reported_by_all_that_they_differ(boards: Bo
     assert [note.partition(":")[0] for note in told] == [
         "two takes 8% more time for the calibration kernel than the middle of 2 boards"
     ]
+
+
+def test_times_under_an_emulator_that_the_target_does_not_name_are_refused(nursery: Nursery, tmp_path: Path) -> None:
+    """Linux may hand a foreign program to QEMU by itself, on this machine or on a board."""
+    target = find_target("rpi3")
+    assert target.emulator is not None
+    qemu, cpu = emulator(target.emulator.program), target.emulator.cpu
+
+    class Hidden(LocalTransport):
+        def run(self, argv: Sequence[str], *, timeout: float) -> Completed:
+            command = qemu.command(argv, cpu=cpu)
+            return self._start(command, timeout=timeout, environment=qemu.environment())
+
+    with pytest.raises(StageFailure, match="times mean nothing, as it runs under qemu-aarch64"):
+        _outcomes(Boards(nursery, tmp_path, target).pipeline([Hidden], 1), [RIGHT])
 
 
 @pytest.mark.parametrize("name", ["rpi3", "cortex-a7"])

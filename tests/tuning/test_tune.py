@@ -53,7 +53,7 @@ def test_an_emulated_board_is_not_timed(tiny: Lowered, tmp_path: Path) -> None:
     assert result.trials == 0
     assert result.note == (
         "not tuned for rpi3: it is emulated here, and emulated time says nothing about the device; "
-        "tune.emulated = true tunes by estimated cycles"
+        "tune.emulated = true (--emulated) tunes by estimated cycles"
     )
 
 
