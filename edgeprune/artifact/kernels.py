@@ -239,6 +239,5 @@ def _passes() -> list[tvm.ir.transform.Pass]:
         tirx.transform.StmtSimplify(),
         tirx.transform.RemoveNoOp(),
         s_tir.transform.RewriteUnsafeSelect(),
-        tirx.transform.CommonSubexprElim(),
         tirx.transform.VerifyMemory(),
     ]
