@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,23 +52,38 @@ class Board:
         """
         executable = self._executable(candidates)
         if self._transport.emulated:
-            return self._counted([executable, *self._files(reference), "region"], len(candidates))
-        best = min((candidate.best for candidate in candidates if candidate.best is not None), default=0.0)
-        return self._timed([executable, *self._files(reference), f"{best * 1e9:.9g}"], len(candidates))
+            outcomes = self._counted([executable, *self._files(reference), "region"], len(candidates))
+        else:
+            best = min((candidate.best for candidate in candidates if candidate.best is not None), default=0.0)
+            outcomes = self._timed([executable, *self._files(reference), f"{best * 1e9:.9g}"], len(candidates))
+        return [self._named(outcome) for outcome in outcomes]
 
-    def calibrate(self, candidate: Candidate, reference: Path) -> float | None:
-        """Return the fastest of a few times of ``candidate``, ``None`` where it does not work on this board.
+    def calibrate(self, candidate: Candidate, reference: Path) -> float:
+        """Return the fastest of a few times of ``candidate``, a kernel as it is untuned.
 
         Raises:
-            BoardLost, StageFailure: as for `measure`.
+            BoardLost, StageFailure: as for `measure`; also where the board does not compute what it should, so that
+                nothing it says of other candidates would mean anything.
         """
         command = [self._executable([candidate]), *self._files(reference), "0"]
         outcomes = [self._timed(command, 1)[0] for _ in range(_CALIBRATIONS)]
-        return min((outcome.seconds for outcome in outcomes if outcome.seconds is not None), default=None)
+        times = [outcome.seconds for outcome in outcomes if outcome.seconds is not None]
+        if len(times) < len(outcomes):
+            [failed, *_] = [outcome for outcome in outcomes if outcome.seconds is None]
+            raise StageFailure(
+                f"board {self.name}: kernel {candidate.name}, untuned: {failed.reason}: {failed.detail}: "
+                "the board is left out"
+            )
+        return min(times)
 
     def close(self) -> None:
         """Leave nothing on the board."""
         self._transport.close()
+
+    def _named(self, outcome: Outcome) -> Outcome:
+        if outcome.reason is None:
+            return outcome
+        return replace(outcome, detail=f"{outcome.detail}, on {self.name}")
 
     def _executable(self, candidates: Sequence[Candidate]) -> str:
         codes = [CandidateCode.from_dict(candidate.built or {}) for candidate in candidates]

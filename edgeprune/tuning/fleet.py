@@ -15,6 +15,7 @@ from tvm.s_tir.meta_schedule.utils import _json_de_tvm
 
 from edgeprune.artifact.space import has_little_space
 from edgeprune.errors import EdgepruneError
+from edgeprune.measuring.transport import BoardLost
 from edgeprune.tuning.board import Board
 from edgeprune.tuning.local_runner import LocalRunner
 from edgeprune.tuning.outcome import Outcome
@@ -158,8 +159,9 @@ class Fleet:
         if nobody_left or has_little_space(self._directory):
             raise error
         self._notify(f"{error}; another board does its work" if candidates else str(error))
-        for candidate in candidates:
-            candidate.lost += 1
+        if isinstance(error, BoardLost):
+            for candidate in candidates:
+                candidate.lost += 1
         again = [candidate for candidate in candidates if candidate.lost < _MOST_LOST]
         if again:
             self._again.append(again)

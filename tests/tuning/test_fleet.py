@@ -131,7 +131,7 @@ def test_bad_candidates_of_a_batch_cost_only_themselves(boards: Boards) -> None:
     assert [outcome.reason for outcome in outcomes] == [
         None, "wrong result", "run crashed", None, "run timed out", None,
     ]  # fmt: skip
-    assert outcomes[1].detail == "relative error 0.0005"
+    assert outcomes[1].detail == "relative error 0.0005, on local"
     for outcome in (outcomes[0], outcomes[3], outcomes[5]):
         assert outcome.seconds is not None
         assert 1e-10 < outcome.seconds < 1e-3
@@ -172,6 +172,25 @@ def test_a_full_disk_here_is_not_put_down_to_a_board(boards: Boards, monkeypatch
     with pytest.raises(StageFailure, match="linking candidates"):
         _outcomes(boards.pipeline([lambda: Simulated("one"), lambda: Simulated("two")], 2), [RIGHT] * 3)
     assert not [note for note in boards.notes if "another board" in note]
+
+
+def test_a_board_that_computes_something_else_is_left_out_and_blames_no_candidate(boards: Boards) -> None:
+    class Wrong(Simulated):
+        def run(self, argv: Sequence[str], *, timeout: float) -> Completed:
+            done = super().run(argv, timeout=timeout)
+            lines = [{"candidate": json.loads(line)["candidate"], "error": 0.5} for line in done.output.splitlines()]
+            return Completed(done.code, b"".join(json.dumps(line).encode() + b"\n" for line in lines), done.errors)
+
+    openers = [lambda: Simulated("one"), lambda: Wrong("two"), lambda: Wrong("three")]
+    outcomes = _outcomes(boards.pipeline(openers, 3), [RIGHT] * 36)
+    assert {outcome.reason for outcome in outcomes} == {None}
+    [told] = [note for note in boards.notes if "two" in note]
+    assert told == (
+        "board two: kernel double, untuned: wrong result: relative error 0.5: the board is left out; "
+        "another board does its work"
+    )
+    with pytest.raises(StageFailure, match="board two: kernel double, untuned: wrong result"):
+        _outcomes(boards.pipeline([lambda: Wrong("two"), lambda: Wrong("two")], 2), [RIGHT] * 3)
 
 
 def test_boards_that_differ_are_reported_once(boards: Boards) -> None:
