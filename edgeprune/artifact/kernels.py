@@ -14,9 +14,11 @@ from pathlib import Path
 import tvm
 from tvm import s_tir, tirx
 
+from edgeprune.artifact.fixed_products import fix_products
 from edgeprune.artifact.in_place import choose_in_place
 from edgeprune.artifact.parallel_loop import split_parallel_loop
 from edgeprune.errors import StageFailure
+from edgeprune.lowering.llvm_target import is_armv7
 from edgeprune.lowering.program import Program
 
 # Beyond this, a buffer local to a kernel leaves the stack: what is smaller may well end up in registers. TVM draws the
@@ -129,6 +131,8 @@ def _plain_function(
     module = tvm.IRModule({symbol: function.with_attr("global_symbol", symbol)})
     with target:
         lowered = tvm.ir.transform.Sequential([tirx.transform.BindTarget(target), *_passes()])(module)[symbol]
+    if is_armv7(target):
+        lowered = fix_products(lowered)
     split = split_parallel_loop(lowered.body) if share else None
     rewriter = _Rewriter()
     body = rewriter.rewrite(split.body if split is not None else lowered.body)

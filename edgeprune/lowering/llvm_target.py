@@ -47,6 +47,11 @@ def tvm_target(target: Target) -> tvm.target.Target:
     return tvm.target.Target(description)
 
 
+def is_armv7(target: tvm.target.Target) -> bool:
+    """Return whether ``target`` is a 32-bit ARM CPU."""
+    return str(target.attrs.get("mtriple", "")).startswith("arm")
+
+
 def _check_float_abi(target: Target) -> None:
     if target.cpu.isa != "armv7":
         if target.cpu.float_abi is not None:

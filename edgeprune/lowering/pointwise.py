@@ -13,7 +13,7 @@ import tvm
 from tvm import relax, te, tirx
 
 from edgeprune.lowering.convolution import Dense, filled_weights, mark_fusable
-from edgeprune.lowering.register_tile import VectorUnit, choose_tile, products_per_cycle
+from edgeprune.lowering.register_tile import VectorUnit, choose_tile
 from edgeprune.lowering.winograd import MACS
 
 _MOST_SPARE = 5
@@ -39,7 +39,7 @@ def spare_pixels(data: relax.Expr, convolution: Dense, unit: VectorUnit) -> int:
 
 def _products_per_cycle(pixels: int, channels: int, unit: VectorUnit) -> float:
     tile = choose_tile(pixels, channels, unit, multiplies=True)
-    return 0.0 if tile is None else products_per_cycle(tile.pixels, tile.vectors)
+    return 0.0 if tile is None else unit.products_per_cycle(tile.pixels, tile.vectors)
 
 
 def emit_pointwise(

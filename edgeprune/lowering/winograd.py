@@ -21,6 +21,8 @@ import tvm
 from numpy.typing import NDArray
 from tvm import te, tirx
 
+from edgeprune.lowering.llvm_target import is_armv7
+
 STAGE = "edgeprune.winograd"
 """The annotation of a stage's block, whose value is one of the names below."""
 PAD, ROWS, INPUT, PRODUCT, COLUMNS, OUTPUT = "pad", "rows", "input", "product", "columns", "output"
@@ -30,6 +32,9 @@ MACS = "edgeprune.macs"
 # The points other than 0 and infinity, by the edge of a tile of inputs. Lavin's 1 and 2 for F(4, 3) round 2.5 times as
 # coarsely as these, whose product is 1 and saves a multiplication.
 _POINTS = {4: (1.0,), 6: (math.sqrt(0.5), math.sqrt(2))}
+
+# A mask: a power of two less one.
+_MOST_CHANNELS = 0x7FFFFFFF
 
 Terms = list[tvm.ir.Expr]
 
@@ -145,8 +150,12 @@ def hidden(channel: tvm.ir.Expr) -> tvm.ir.Expr:
     """Return ``channel`` by an operation whose range TVM does not know.
 
     Where a stage has more channels than the next one reads, TVM would leave the others out of its loops, and so break
-    the last vector of each pixel into single numbers.
+    the last vector of each pixel into single numbers. On ARMv7 the operation is one that bounds its result: not knowing
+    that it fits in 32 bits, TVM would compute addresses in 64.
     """
+    target = tvm.target.Target.current(allow_none=True)
+    if target is not None and is_armv7(target):
+        return tirx.bitwise_and(channel, tirx.const(_MOST_CHANNELS, channel.ty.dtype))
     return tirx.bitwise_or(channel, tirx.const(0, channel.ty.dtype))
 
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from tvm.s_tir import Schedule, ScheduleError
 from tvm.s_tir.schedule import ExprRV, LoopRV, SBlockRV
 
-from edgeprune.lowering.register_tile import VectorUnit, products_per_cycle
+from edgeprune.lowering.register_tile import VectorUnit
 from edgeprune.lowering.winograd import COLUMNS, INPUT, OUTPUT, PAD, PRODUCT, ROWS, STAGE
 
 Factor: TypeAlias = "int | ExprRV | None"
@@ -50,10 +50,8 @@ def choose_winograd_tile(down: int, across: int, width: int, unit: VectorUnit) -
     for rows in _divisors(down):
         for vectors in _divisors(width // lanes):
             for tiles in _divisors(rows * across):
-                products = tiles * vectors
-                score = products_per_cycle(tiles, vectors)
-                fits = products + vectors + 1 <= unit.registers
-                if fits and score > best_score:
+                score = unit.products_per_cycle(tiles, vectors)
+                if unit.holds(tiles, vectors) and score > best_score:
                     best, best_score = WinogradTile(rows, tiles, vectors, lanes), score
     return best
 

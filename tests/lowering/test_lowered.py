@@ -95,14 +95,14 @@ def test_every_shipped_target_is_known_to_llvm(name: str) -> None:
 @pytest.mark.parametrize(
     ("channels", "group", "pieces"),
     [
-        (16, 1, [5 * 20 * 16]),  # five rows of the padded image at a time
-        (16, 16, [5 * 20 * 16]),  # one tile spans all channels: rows again
-        (80, 80, [12 * 20 * 16]),  # the whole image, sixteen channels at a time
+        (16, 1, [5 * 68 * 16]),  # five rows of the padded image at a time
+        (4, 4, [5 * 68 * 4]),  # one tile spans all channels: rows again
+        (80, 80, [12 * 68 * 4]),  # the whole image, a vector of channels at a time
     ],
 )
 def test_an_image_is_padded_in_pieces(tmp_path: Path, channels: int, group: int, pieces: list[int]) -> None:
     graph = Graph()
-    data = conv(graph, graph.input(1, channels, 8, 16), channels, channels, 5, pads=[2, 2, 2, 2], group=group)
+    data = conv(graph, graph.input(1, channels, 8, 64), channels, channels, 5, pads=[2, 2, 2, 2], group=group)
     target = find_target("rpi3")
     target = target.model_copy(update={"cpu": target.cpu.model_copy(update={"winograd": False})})
     program = read_program(schedule(lower(graph.save(tmp_path / "network.onnx", data), target), target))
@@ -144,6 +144,8 @@ ARMV7 = VectorUnit(lanes=(4,), sums=10, registers=16, offsets=False)
         (12, 20, X86, True, RegisterTile(2, 5, 4)),
         (12, 16, X86, True, RegisterTile(6, 2, 8)),
         (12, 16, AARCH64, False, RegisterTile(4, 1, 4)),
+        (36, 128, ARMV7, True, RegisterTile(9, 1, 4)),  # a number of a pixel costs a quarter of a vector of weights
+        (32, 16, ARMV7, True, RegisterTile(4, 2, 4)),
         (12, 13, AARCH64, True, None),
     ],
 )
@@ -158,8 +160,9 @@ def test_the_register_tile(
     [
         (48, 8, X86, RegisterTile(8, 1, 8)),
         (6, 128, X86, RegisterTile(6, 2, 8)),
-        (3, 256, AARCH64, RegisterTile(3, 4, 4)),
-        (12, 64, ARMV7, RegisterTile(4, 1, 4)),  # more addresses than registers otherwise
+        (3, 256, AARCH64, RegisterTile(3, 1, 4)),
+        (24, 32, AARCH64, RegisterTile(12, 1, 4)),
+        (12, 64, ARMV7, RegisterTile(6, 1, 4)),  # vectors of the image are loaded once for all windows
         (12, 13, AARCH64, None),
     ],
 )
