@@ -104,7 +104,7 @@ class Board:
             done = self._transport.run([*command, *map(str, left)], timeout=_LONGEST_SECONDS * len(left))
             outcomes += [_timed(document) for document in _lines(done)]
             if len(outcomes) < count:
-                outcomes.append(_lost(done))
+                outcomes.append(_lost(done, self.name))
         return outcomes
 
     def _counted(self, command: list[str], count: int) -> list[Outcome]:
@@ -124,7 +124,7 @@ class Board:
             pairs = zip(_lines(done), regions, strict=False)
             outcomes += [_estimated(document, cycles, clock_mhz(self._modelled)) for document, cycles in pairs]
             if len(outcomes) < count:
-                outcomes.append(_lost(done))
+                outcomes.append(_lost(done, self.name))
         return outcomes
 
 
@@ -148,10 +148,14 @@ def _wrong(document: dict[str, Any]) -> Outcome:
     return Outcome(None, "wrong result", f"relative error {float(document['error']):.3g}")
 
 
-def _lost(done: Completed) -> Outcome:
-    """Say what became of a candidate whose process ended before its line was out."""
+def _lost(done: Completed, board: str) -> Outcome:
+    """Say what became of a candidate whose process ended before its line was out.
+
+    Raises:
+        StageFailure: the program itself gave up.
+    """
     if done.code == 1:
-        raise StageFailure(f"the tuner's program on the board: {done.complaint}")
+        raise StageFailure(f"board {board}: the tuner's program: {done.complaint}")
     ended_by = -done.code if done.code < 0 else done.code - 128
     if ended_by == signal.SIGALRM:
         return Outcome(None, "run timed out", f"{MEASURE_SECONDS:g} s")

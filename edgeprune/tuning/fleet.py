@@ -158,7 +158,8 @@ class Fleet:
         nobody_left = place.state == "gone" and not any(other.state != "gone" for other in self._places)
         if nobody_left or has_little_space(self._directory):
             raise error
-        self._notify(f"{error}; another board does its work" if candidates else str(error))
+        whose = "another board does its work" if len(self._places) > 1 else "its work is done again"
+        self._notify(f"{error}; {whose}" if candidates else str(error))
         if isinstance(error, BoardLost):
             for candidate in candidates:
                 candidate.lost += 1
