@@ -18,7 +18,6 @@ from edgeprune.artifact.fixed_products import fix_products
 from edgeprune.artifact.in_place import choose_in_place
 from edgeprune.artifact.parallel_loop import split_parallel_loop
 from edgeprune.errors import StageFailure
-from edgeprune.lowering.llvm_target import is_armv7
 from edgeprune.lowering.program import Program
 
 # Beyond this, a buffer local to a kernel leaves the stack: what is smaller may well end up in registers. TVM draws the
@@ -131,8 +130,7 @@ def _plain_function(
     module = tvm.IRModule({symbol: function.with_attr("global_symbol", symbol)})
     with target:
         lowered = tvm.ir.transform.Sequential([tirx.transform.BindTarget(target), *_passes()])(module)[symbol]
-    if is_armv7(target):
-        lowered = fix_products(lowered)
+    lowered = fix_products(lowered, target)
     split = split_parallel_loop(lowered.body) if share else None
     rewriter = _Rewriter()
     body = rewriter.rewrite(split.body if split is not None else lowered.body)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import tvm
 from tvm import tirx
 from tvm.ir.expr import TensorLoad
-from tvm.ir.prim.expr import BitwiseAnd
+from tvm.ir.prim.expr import BitwiseAnd, BitwiseOr
 from tvm.sym import Analyzer
 
 LANES = 4
@@ -120,4 +120,4 @@ def _plain(index: tvm.ir.Expr) -> tvm.ir.Expr:
     """Return ``index`` without what `edgeprune.lowering.winograd.hidden` put around parts of it."""
     if isinstance(index, tirx.Add):
         return _plain(index.a) + _plain(index.b)
-    return index.a if isinstance(index, BitwiseAnd) else index
+    return index.a if isinstance(index, BitwiseAnd | BitwiseOr) else index

@@ -52,6 +52,11 @@ def is_armv7(target: tvm.target.Target) -> bool:
     return str(target.attrs.get("mtriple", "")).startswith("arm")
 
 
+def is_aarch64(target: tvm.target.Target) -> bool:
+    """Return whether ``target`` is a 64-bit ARM CPU."""
+    return str(target.attrs.get("mtriple", "")).startswith("aarch64")
+
+
 def _check_float_abi(target: Target) -> None:
     if target.cpu.isa != "armv7":
         if target.cpu.float_abi is not None:

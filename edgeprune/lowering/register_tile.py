@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tvm
 
-from edgeprune.lowering.llvm_target import is_armv7
+from edgeprune.lowering.llvm_target import is_aarch64, is_armv7
 
 _MOST_PIXELS = 8
 # Where products are taken by lane, of which a register holds those of two pixels.
@@ -74,8 +74,7 @@ class VectorUnit:
     @classmethod
     def of(cls, target: tvm.target.Target) -> VectorUnit:
         """Return the unit of ``target``'s CPU: 16 registers of NEON on ARMv7, 32 on AArch64, 16 of AVX on x86."""
-        triple = str(target.attrs.get("mtriple", ""))
-        if triple.startswith("aarch64"):
+        if is_aarch64(target):
             return cls(lanes=(4,), sums=20, registers=32)
         if is_armv7(target):
             return cls(lanes=(4,), sums=10, registers=16, offsets=False)

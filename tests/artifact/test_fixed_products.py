@@ -1,4 +1,4 @@
-"""Loops of products on ARMv7: which of them get code of their own, and that it computes what they did."""
+"""Loops of products on ARM: which of them get code of their own, and that it computes what they did."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import tvm
 from tvm import tirx
 from tvm_ffi import structural_equal
 
+from edgeprune.artifact.aarch64_products import products_by_lane
 from edgeprune.artifact.armv7_products import products_function
 from edgeprune.artifact.armv7_window import window_function
 from edgeprune.artifact.fixed_products import fix_products
 from edgeprune.artifact.product_grid import ProductGrid, product_grid
 from edgeprune.artifact.vector_maxima import with_vector_maxima
 from edgeprune.artifact.window_grid import WindowGrid, window_grid
+from edgeprune.lowering import tvm_target
 from edgeprune.measuring import NotRun, measure
 from edgeprune.recipe import Measure
 from edgeprune.target import find_target
@@ -95,14 +97,34 @@ def test_so_is_one_whose_channels_are_hidden() -> None:
         _products(8, lambda pixel, k: tirx.min(64 * pixel + k, 100)),  # the last pixel again
         _products(8, lambda pixel, k: 64 * pixel * pixel + k),  # uneven
         _products(8, lambda pixel, k: 64 * (pixel // 2) + k),  # two pixels that are one
-        _products(8, lambda pixel, k: 64 * pixel + k, vectors=6),  # 18 sums: no registers are left
+        _products(8, lambda pixel, k: 64 * pixel + k, vectors=10),  # 30 sums: no registers are left
     ],
 )
 def test_other_loops_stay(loop: tirx.For) -> None:
     grid = product_grid(loop)
     assert grid is None or products_function(grid, "f") is None
     function = tirx.PrimFunc([], loop).with_attr("global_symbol", "f")
-    assert structural_equal(fix_products(function).body, loop, map_free_vars=True)
+    for target_name in ("cortex-a7", "rpi3"):
+        fixed = fix_products(function, tvm_target(find_target(target_name)))
+        assert structural_equal(fixed.body, loop, map_free_vars=True)
+
+
+def test_on_x86_all_loops_stay() -> None:
+    function = tirx.PrimFunc([], _products(8, lambda pixel, k: 64 * pixel + k)).with_attr("global_symbol", "f")
+    assert fix_products(function, tvm_target(find_target("host"))).same_as(function)
+
+
+@pytest.mark.parametrize(("turns", "vectors", "fixed"), [(8, 2, True), (6, 2, False), (8, 8, False)])
+def test_on_aarch64_four_turns_are_one(turns: int, vectors: int, fixed: bool) -> None:
+    """Turns that are left over cost more than they save, and so do numbers that leave no registers for sums."""
+    loop = _products(turns, lambda pixel, k: 64 * pixel + k, vectors=vectors, step=4 * vectors)
+    grid = product_grid(loop)
+    assert grid is not None
+    by_lane = products_by_lane(loop, grid, "f")
+    assert (by_lane is not None) == fixed
+    if by_lane is not None:
+        assert int(by_lane.body.extent) == turns // 4
+        assert str(by_lane.body).count("f_lane3") == 3 * vectors
 
 
 def test_a_depthwise_window_is_recognised() -> None:
@@ -153,7 +175,7 @@ def _convolved(graph: Graph, data: str, shape: tuple[int, int, int], **attribute
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target_name", ["cortex-a7", "armv7"])
+@pytest.mark.parametrize("target_name", ["cortex-a7", "armv7", "rpi3", "aarch64"])
 def test_products_of_many_shapes_agree_with_onnxruntime(target_name: str, tmp_path: Path) -> None:
     """Even, odd and few input channels; tiles of all pixels, or with one to spare; windows that move by one and two."""
     graph = Graph()
@@ -175,16 +197,17 @@ def test_products_of_many_shapes_agree_with_onnxruntime(target_name: str, tmp_pa
 
 
 @pytest.mark.slow
-def test_most_instructions_of_a_1x1_convolution_are_products(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("target_name", "share"), [("rpi2", 0.5), ("rpi3", 0.7)])
+def test_most_instructions_of_a_1x1_convolution_are_products(target_name: str, share: float, tmp_path: Path) -> None:
     graph = Graph()
     data = graph.input(1, 64, 6, 6)
     for _ in range(6):
         data = graph.node("Relu", conv(graph, data, 64, 64, 1))
     path = graph.save(tmp_path / "network.onnx", data)
-    built = build(path, "rpi2", tmp_path / "artifact", model="network")
-    found = measure(built.directory, find_target("rpi2"), Measure())
+    built = build(path, target_name, tmp_path / "artifact", model="network")
+    found = measure(built.directory, find_target(target_name), Measure())
     assert not isinstance(found, NotRun) and found.instructions is not None
-    assert found.instructions.mix["mac"] > 0.5 * found.instructions.region
+    assert found.instructions.mix["mac"] > share * found.instructions.region
 
 
 def test_grids_are_of_one_kind() -> None:
