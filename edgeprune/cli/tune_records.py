@@ -105,9 +105,11 @@ def _devices(target_name: str | None, network: Path | None) -> tuple[list[Device
 def _open(target_name: str) -> Database:
     from edgeprune.tuning.database import Database
     from edgeprune.tuning.descriptor import describe
+    from edgeprune.tuning.shipped import take_shipped
 
-    descriptor = describe(find_target(target_name))
-    return Database(descriptor.directory(cache_directory("tuning")), descriptor)
+    descriptor, root = describe(find_target(target_name)), cache_directory("tuning")
+    take_shipped(root, descriptor)
+    return Database(descriptor.directory(root), descriptor)
 
 
 def _kernels(network: Path, target_name: str) -> list[tuple[str, str]]:

@@ -68,15 +68,18 @@ def tune(
     if records.dropped_bytes:
         progress.note(f"{records.directory}: dropped {records.dropped_bytes} bytes of a record that was never finished")
     states = _states(lowered, target, budget, records)
+    run = _Run(states, target, budget, records, database, seed, progress, started)
     note = why_not(target, budget)
-    if note and any(state.best is not None for state in states):
-        note += "; what the database holds is used"
-    if not note and not any(state.remaining or state.stale for state in states):
-        note = f"nothing left to tune for {target.name}: the database holds the trials already"
     if note:
+        note += "; what the database holds is used" if any(state.best is not None for state in states) else ""
         progress.note(note)
+    elif any(state.remaining or state.stale for state in states):
+        _run(run)
+        _require_results(run)
     else:
-        _run(_Run(states, target, budget, records, database, seed, progress, started))
+        note = f"nothing left to tune for {target.name}: the database holds the trials already"
+        progress.note(note)
+        _require_results(run)
     return TuningResult(
         target=target.name,
         descriptor=descriptor.key,
@@ -154,7 +157,6 @@ def _run(run: _Run) -> None:
             Transfer(run.records, run.root, describe(run.target)),
         )
         session.run(deadline=run.started + run.budget.seconds)
-    _require_results(run)
 
 
 def _require_results(run: _Run) -> None:
@@ -166,9 +168,16 @@ def _require_results(run: _Run) -> None:
         reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(state.failures.items()))
         failed = f"kernel {state.kernel.name}: no valid schedule in {state.trials + state.reused} trials: {reasons}"
         if state.trials + state.reused >= BATCH or all(other.best is None for other in tried):
-            raise StageFailure(failed)
+            raise StageFailure(
+                f"{failed}; a larger budget tries others; if the board was at fault, remove {_place(run)}"
+            )
         run.progress.note(f"{failed}; it keeps its untuned schedule")
     _say_what_is_left(run)
+
+
+def _place(run: _Run) -> Path:
+    """Return where the records lie that these trials went to."""
+    return describe(run.target).directory(run.root)
 
 
 def _say_what_is_left(run: _Run) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tvm.s_tir import meta_schedule as ms
 
+from edgeprune.errors import StageFailure
 from edgeprune.lowering import Lowered
 from edgeprune.lowering.schedule import schedule
 from edgeprune.progress import Table
@@ -15,8 +17,12 @@ from edgeprune.target import Target, find_target
 from edgeprune.tuning.database import RECORDS, WORKLOADS, Database
 from edgeprune.tuning.descriptor import describe
 from edgeprune.tuning.engine import tune
+from edgeprune.tuning.kernel_state import KernelState
 from edgeprune.tuning.kernels import extract_kernels
+from edgeprune.tuning.outcome import Outcome
 from edgeprune.tuning.quota import divide
+from edgeprune.tuning.search import Proposal
+from edgeprune.tuning.session import Session
 from edgeprune.tuning.snapshot import snapshot
 
 
@@ -82,6 +88,25 @@ def test_trials_are_made_once_and_topped_up(tiny: Lowered, host: Target, tmp_pat
     assert 0 < more.trials <= 4
     assert more.best_us is not None
     _check_snapshots(tiny, host, tmp_path)
+
+
+@pytest.mark.slow
+def test_trials_that_all_failed_are_an_error_also_the_second_time(
+    tiny: Lowered, host: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgeprune.tuning.session.Session._finish_trial", failing(Session._finish_trial))
+    for _ in range(2):
+        with pytest.raises(StageFailure, match=r"no valid schedule in \d+ trials: \d+ x wrong result; a larger budget"):
+            tune(tiny, host, Tune(trials=10), database=tmp_path)
+
+
+def failing(finish: Callable[..., None]) -> Callable[..., None]:
+    """Have every trial be one whose result is wrong."""
+
+    def finish_wrong(session: Session, state: KernelState, proposal: Proposal, outcome: Outcome) -> None:
+        finish(session, state, proposal, Outcome(None, "wrong result"))
+
+    return finish_wrong
 
 
 @pytest.mark.slow
