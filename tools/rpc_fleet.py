@@ -55,11 +55,15 @@ class Fleet:
         tracker: Served | None = None,
         port: int | None = None,
         scratch: Path | None = None,
+        candidate_seconds: float = 0.0,
     ) -> Served:
-        """Start a server, with ``key`` at ``tracker`` if there is one; its sessions work under ``scratch``."""
+        """Start a server, with ``key`` at ``tracker`` if there is one; its sessions work under ``scratch``.
+
+        With ``candidate_seconds`` it is a slow board: it sleeps that long for every candidate of tuning that it runs.
+        """
         port = port or free_port()
         asked = {"kind": "server", "port": port, "key": key, "locks": str(self.locks(port))}
-        asked["scratch"] = str(scratch or tempfile.gettempdir())
+        asked |= {"scratch": str(scratch or tempfile.gettempdir()), "candidate_seconds": candidate_seconds}
         return self._start(asked | {"tracker": tracker and tracker.port})
 
     def locks(self, port: int) -> Path:
@@ -143,10 +147,29 @@ def _become(asked: dict[str, Any]) -> None:
 
         os.environ["EDGEPRUNE_LOCK_DIRECTORY"] = asked["locks"]
         tempfile.tempdir = asked["scratch"]
+        if asked["candidate_seconds"]:
+            _sleep_for_candidates(asked["candidate_seconds"])
         tracker = None if asked["tracker"] is None else (HOST, asked["tracker"])
         state = PopenRPCServerState(HOST, port, port + 1, tracker_addr=tracker, key=asked["key"], silent=True)
     state.thread.join()
     os._exit(0)
+
+
+def _sleep_for_candidates(seconds: float) -> None:
+    """Have the sessions of this process sleep before they take a request to run candidates."""
+    import tvm_ffi
+
+    name = "tvm.rpc.server.upload"
+    upload = tvm_ffi.get_global_func(name)
+
+    def slow_upload(file: str, content: Any) -> None:
+        program, *arguments = bytes(content).split(b"\0") if file == "request" else [b""]
+        if program.endswith(b"/candidates"):
+            # The files of inputs and outputs and the best time so far; then the candidates; the last word is empty.
+            time.sleep(seconds * (len(arguments) - 4))
+        upload(file, content)
+
+    tvm_ffi.register_global_func(name, slow_upload, override=True)
 
 
 if __name__ == "__main__":

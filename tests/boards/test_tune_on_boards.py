@@ -15,6 +15,7 @@ from edgeprune.target import find_target
 from edgeprune.tuning.engine import tune
 from tests.boards.sshd import Sshd
 from tests.tuning.conftest import host, tiny  # noqa: F401 - fixtures
+from tools.fleet_throughput import throughput
 from tools.rpc_fleet import Fleet, Served
 
 pytestmark = pytest.mark.slow
@@ -57,6 +58,12 @@ def test_a_board_behind_a_tracker_may_die(fleet: Fleet, tiny: Lowered, tmp_path:
     assert sum(sum(kernel.failures.values()) for kernel in found.kernels) == 0
     with pytest.raises(UserError, match="9 boards are asked for, the tracker knows"):
         tune(tiny, board, Tune(trials=60, boards=9), database=tmp_path / "other")
+
+
+def test_twice_the_boards_make_nearly_twice_the_trials_where_boards_are_short(fleet: Fleet, tiny: Lowered) -> None:  # noqa: F811
+    one, two = (throughput(fleet, tiny, boards, 40, candidate_seconds=0.5) for boards in (1, 2))
+    assert one.rate < 2  # it sleeps half a second for each
+    assert two.rate > 1.5 * one.rate
 
 
 def test_what_cannot_be_reached_is_said_and_leaves_the_records(

@@ -1,0 +1,85 @@
+"""How many candidates a second tuning gets done with more and more boards of one key.
+
+The boards are TVM's own RPC servers on loopback behind its tracker (`rpc_fleet.py`). They sleep for every candidate, as
+slow boards would be busy with it, so that boards are short and not the cores of this machine, which build. Each number
+of boards starts from no records. The rate is that of the middle of each run, between a third and nine tenths of its
+trials, when all boards are open and none waits for the last kernel. Prints JSON.
+
+    python tools/fleet_throughput.py resnet8.onnx --boards 1 2 4
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rpc_fleet import HOST, Fleet
+
+from edgeprune.lowering import Lowered, lower
+from edgeprune.progress import SilentProgress
+from edgeprune.recipe import Tune
+from edgeprune.target import find_target
+from edgeprune.tuning.engine import tune
+
+KEY = "slow"
+_FROM, _TO = 1 / 3, 9 / 10
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """What ``boards`` got done: ``rate`` in trials per second in the middle of the run, ``seconds`` for all of it."""
+
+    boards: int
+    trials: int
+    rate: float
+    seconds: float
+
+
+class _Clock(SilentProgress):
+    """Notes when each trial was done."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def advance(self, message: str) -> None:
+        """Note one."""
+        self.times.append(time.monotonic())
+
+    def rate(self) -> float:
+        """Return the trials per second of the middle."""
+        first, last = (int(len(self.times) * share) for share in (_FROM, _TO))
+        return (last - first) / (self.times[last] - self.times[first])
+
+
+def throughput(fleet: Fleet, lowered: Lowered, boards: int, trials: int, candidate_seconds: float) -> Throughput:
+    """Tune ``lowered`` for this machine's CPU on ``boards`` new boards of ``fleet``, from no records."""
+    tracker = fleet.tracker()
+    for _ in range(boards):
+        fleet.server(KEY, tracker, candidate_seconds=candidate_seconds)
+    clock, target = _Clock(), find_target(f"host@tracker://{HOST}:{tracker.port}/{KEY}")
+    with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
+        started = time.monotonic()
+        found = tune(lowered, target, Tune(trials=trials, seconds=3600), database=Path(folder), progress=clock)
+    return Throughput(boards, found.trials, round(clock.rate(), 2), round(time.monotonic() - started, 1))
+
+
+def main() -> None:
+    """Measure every number of boards in turn."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", type=Path, metavar="MODEL.onnx")
+    parser.add_argument("--boards", type=int, nargs="+", default=[1, 2, 4], metavar="N")
+    parser.add_argument("--trials", type=int, default=160)
+    parser.add_argument("--candidate-seconds", type=float, default=1.0, help="what a board sleeps for each [1]")
+    given = parser.parse_args()
+    lowered = lower(given.network, find_target("host"))
+    with tempfile.TemporaryDirectory(prefix="throughput-locks-") as locks, Fleet(Path(locks)) as fleet:
+        found = [throughput(fleet, lowered, count, given.trials, given.candidate_seconds) for count in given.boards]
+    print(json.dumps([asdict(one) for one in found], indent=2))
+
+
+if __name__ == "__main__":
+    main()
