@@ -19,6 +19,9 @@ from edgeprune.recipe import Tune
 from edgeprune.target import find_target
 from edgeprune.tvm_alone import import_tvm_alone
 
+# What `edgeprune.stages.tune` writes last, named here so that a full directory is refused before TVM is loaded.
+_RESULT = "tuning.json"
+
 
 class TuneGroup(DefaultVerbGroup):
     """`edgeprune tune MODEL.onnx` is short for `edgeprune tune network MODEL.onnx`."""
@@ -97,10 +100,11 @@ def network_command(
     """
     target = find_target(target_name)
     budget = Tune(trials=trials, seconds=seconds, emulated=emulated, boards=boards, choices=choices)
-    with whole_directory(out, force=force or resume) as partial, console_progress() as progress:
+    replace = force or (resume and (out / _RESULT).is_file())
+    with whole_directory(out, force=replace) as partial, console_progress() as progress:
         import_tvm_alone()
         from edgeprune.stages.lower import lower
-        from edgeprune.stages.tune import RESULT, known_trials, tune
+        from edgeprune.stages.tune import known_trials, tune
 
         lowered = partial / "lowered"
         lowered.mkdir()
@@ -111,7 +115,7 @@ def network_command(
                 raise UserError(f"{network}: --resume: no trial of it is known for {target.name}; leave --resume out")
             progress.note(f"{known} trials of earlier runs are known")
         tune(network, lowered, target, budget, seed, partial, progress)
-    found = json.loads((out / RESULT).read_text(encoding="utf-8"))
+    found = json.loads((out / _RESULT).read_text(encoding="utf-8"))
     if as_json:
         print_json(found)
         return

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from edgeprune.cli.main import run_command
+from edgeprune.cli.tune import _RESULT
+from edgeprune.stages.tune import RESULT
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +40,15 @@ def test_a_device_without_records_says_so(capsys: pytest.CaptureFixture[str]) ->
 def test_an_export_where_nothing_can_be_written_is_the_users_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["tune", "export", "--target", "rpi3", "--out", "absent/records.zip"], debug=False) == 2
     assert "absent/records.zip: cannot be written" in capsys.readouterr().err
+
+
+def test_resuming_replaces_an_earlier_result_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("artifact").mkdir()
+    (Path("artifact") / "manifest.json").write_text("{}")
+    command = ["tune", "model.onnx", "--target", "host", "--out", "artifact", "--resume"]
+    assert run_command(command, debug=False) == 2
+    assert capsys.readouterr().err == "error: artifact: holds something already; --force replaces it\n"
+    (Path("artifact") / _RESULT).write_text("{}")
+    assert run_command(command, debug=False) == 2
+    assert "model.onnx: no such file" in capsys.readouterr().err
+    assert _RESULT == RESULT
