@@ -190,8 +190,10 @@ def test_a_tracker_lends_boards_of_one_key(fleet: Fleet, launcher: Path) -> None
     tracker = fleet.tracker()
     boards = [fleet.server("cam", tracker) for _ in range(2)]
     where = Address.parse(f"tracker://127.0.0.1:{tracker.port}/cam?wait=1")
-    assert eventually(lambda: count_boards(where) == Count(2, 2, 0))
-    with pytest.raises(StageFailure, match="the tracker knows no board with the key 'phone'"):
+    assert eventually(lambda: count_boards(where) == Count(2, 2, 0, ("cam",)))
+    with pytest.raises(
+        StageFailure, match="the tracker knows no board with the key 'phone', those it knows have 'cam'"
+    ):
         request_board(Address.parse(f"tracker://127.0.0.1:{tracker.port}/phone"))
     with RpcTransport(where, launcher) as first, RpcTransport(where, launcher) as second:
         used = {board.board.rpartition(":")[2] for board in (first, second)}

@@ -29,11 +29,15 @@ class Lent:
 
 @dataclass(frozen=True)
 class Count:
-    """Boards with one key: how many there are, how many nobody uses, and how many requests wait for one."""
+    """Boards with one key: how many there are, how many nobody uses, and how many requests wait for one.
+
+    ``keys`` are those of all boards that the tracker knows.
+    """
 
     known: int
     free: int
     waiting: int
+    keys: tuple[str, ...]
 
 
 def request_board(address: Address, seconds: float | None = None) -> Lent:
@@ -45,15 +49,16 @@ def request_board(address: Address, seconds: float | None = None) -> Lent:
     """
     wait = address.wait if seconds is None else seconds
     with _connect(address) as tracker:
-        known = _count(tracker, address).known
-        if not known:
-            raise StageFailure(f"{address}: the tracker knows no board with the key {address.key!r}")
+        count = _count(tracker, address)
+        if not count.known:
+            others = f"those it knows have {', '.join(map(repr, count.keys))}" if count.keys else "nor any other"
+            raise StageFailure(f"{address}: the tracker knows no board with the key {address.key!r}, {others}")
         _send(tracker, [_REQUEST, address.key, "", address.priority])
         tracker.settimeout(max(wait, 0.1))
         try:
             status, lent = _receive(tracker)
         except TimeoutError:
-            raise StageFailure(f"{address}: none of {known} boards came free within {wait:g} s") from None
+            raise StageFailure(f"{address}: none of {count.known} boards came free within {wait:g} s") from None
         except (OSError, EOFError) as error:
             raise BoardLost(f"{address}: the tracker went away: {error}") from None
     if status != _SUCCESS:
@@ -77,9 +82,9 @@ def _count(tracker: socket.socket, address: Address) -> Count:
         _, summary = _receive(tracker)
     except (OSError, EOFError) as error:
         raise BoardLost(f"{address}: the tracker does not answer: {error}") from None
-    known = sum(server["key"] == f"server:{address.key}" for server in summary["server_info"])
+    keys = [str(server["key"]).removeprefix("server:") for server in summary["server_info"]]
     line = summary["queue_info"].get(address.key, {"free": 0, "pending": 0})
-    return Count(known, line["free"], line["pending"])
+    return Count(keys.count(address.key), line["free"], line["pending"], tuple(sorted(set(keys))))
 
 
 def _connect(address: Address) -> socket.socket:
