@@ -52,6 +52,10 @@ def whole_directory(out: Path, *, force: bool) -> Iterator[Path]:
             raise
         inside = rf"{re.escape(str(partial))}[^\s:;,]*"
         raise type(error)(re.sub(inside, lambda _: str(out), str(error))) from error
+    except OSError as error:
+        if str(partial) in str(error.filename):
+            error.filename = str(out)
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

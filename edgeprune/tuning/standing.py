@@ -45,7 +45,8 @@ class Standing:
                 _microseconds(state.baseline),
                 _microseconds(state.best),
                 f"{_spent(state) / total:.0%}" if total else "",
-                f"{state.trials + state.reused}/{state.quota}",
+                # A larger budget, or another network, may have brought more than this one's share.
+                f"{(done := state.trials + state.reused)}/{max(done, state.quota)}",
                 str(sum(state.failures.values()) or ""),
             )
             for state in ordered

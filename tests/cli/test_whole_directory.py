@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -88,6 +89,13 @@ def test_an_error_names_the_place_that_was_asked_for(kind: type[UserError]) -> N
     with pytest.raises(kind) as caught, whole_directory(Path("out"), force=False) as partial:
         raise kind(f"{partial / 'artifact'}: cannot be written: No space left on device")
     assert str(caught.value) == "out: cannot be written: No space left on device"
+    assert names() == []
+
+
+def test_a_full_disk_is_told_of_the_place_that_was_asked_for() -> None:
+    with pytest.raises(OSError, match="No space left") as caught, whole_directory(Path("out"), force=False) as partial:
+        raise OSError(errno.ENOSPC, "No space left on device", str(partial / "module.json"))
+    assert caught.value.filename == "out"
     assert names() == []
 
 
