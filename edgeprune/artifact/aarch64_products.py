@@ -21,9 +21,10 @@ _VECTOR = f"float32x{LANES}"
 def products_by_lane(loop: tirx.For, grid: ProductGrid, name: str) -> tirx.Stmt | None:
     """Return ``loop``, which computes ``grid``, four turns at a time, None if registers or turns do not suit that.
 
-    It calls functions that come with it, whose names begin with ``name``.
+    It calls functions that come with it, whose names begin with ``name``. A single pixel is left to LLVM: such layers
+    wait for their weights, and loads of numbers are not what they take time for.
     """
-    if grid.turns % LANES or grid.pixels * grid.vectors + grid.pixels + grid.vectors > _REGISTERS:
+    if grid.pixels == 1 or grid.turns % LANES or grid.pixels * grid.vectors + grid.pixels + grid.vectors > _REGISTERS:
         return None
     products, kind = products_in(loop.body), loop.loop_var.ty.dtype
     turn = tirx.Var("turn", kind)

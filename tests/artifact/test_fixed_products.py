@@ -109,6 +109,13 @@ def test_other_loops_stay(loop: tirx.For) -> None:
         assert structural_equal(fixed.body, loop, map_free_vars=True)
 
 
+def test_on_aarch64_a_single_pixel_stays() -> None:
+    grid = product_grid(_products(8, lambda pixel, k: 64 * pixel + k))
+    assert grid is not None
+    single = ProductGrid(8, grid.sums[:1], 0, 8, grid.first)
+    assert products_by_lane(_products(8, lambda pixel, k: k), single, "f") is None
+
+
 def test_on_x86_all_loops_stay() -> None:
     function = tirx.PrimFunc([], _products(8, lambda pixel, k: 64 * pixel + k)).with_attr("global_symbol", "f")
     assert fix_products(function, tvm_target(find_target("host"))).same_as(function)
