@@ -2,8 +2,8 @@
 
 The boards are TVM's own RPC servers on loopback behind its tracker (`rpc_fleet.py`). They sleep for every candidate, as
 slow boards would be busy with it, so that boards are short and not the cores of this machine, which build. Each number
-of boards starts from no records. The rate is that of the middle of each run, between a third and nine tenths of its
-trials, when all boards are open and none waits for the last kernel. Prints JSON.
+of boards starts from no records; its time has everything in it, from opening boards to waiting for the last of them.
+Prints JSON.
 
     python tools/fleet_throughput.py resnet8.onnx --boards 1 2 4
 """
@@ -13,46 +13,27 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rpc_fleet import HOST, Fleet
 
 from edgeprune.lowering import Lowered, lower
-from edgeprune.progress import SilentProgress
 from edgeprune.recipe import Tune
 from edgeprune.target import find_target
 from edgeprune.tuning.engine import tune
 
 KEY = "slow"
-_FROM, _TO = 1 / 3, 9 / 10
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """What ``boards`` got done: ``rate`` in trials per second in the middle of the run, ``seconds`` for all of it."""
+    """What ``boards`` got done, in all and per second."""
 
     boards: int
     trials: int
-    rate: float
     seconds: float
-
-
-class _Clock(SilentProgress):
-    """Notes when each trial was done."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def advance(self, message: str) -> None:
-        """Note one."""
-        self.times.append(time.monotonic())
-
-    def rate(self) -> float:
-        """Return the trials per second of the middle."""
-        first, last = (int(len(self.times) * share) for share in (_FROM, _TO))
-        return (last - first) / (self.times[last] - self.times[first])
+    rate: float
 
 
 def throughput(fleet: Fleet, lowered: Lowered, boards: int, trials: int, candidate_seconds: float) -> Throughput:
@@ -60,11 +41,10 @@ def throughput(fleet: Fleet, lowered: Lowered, boards: int, trials: int, candida
     tracker = fleet.tracker()
     for _ in range(boards):
         fleet.server(KEY, tracker, candidate_seconds=candidate_seconds)
-    clock, target = _Clock(), find_target(f"host@tracker://{HOST}:{tracker.port}/{KEY}")
+    target = find_target(f"host@tracker://{HOST}:{tracker.port}/{KEY}")
     with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
-        started = time.monotonic()
-        found = tune(lowered, target, Tune(trials=trials, seconds=3600), database=Path(folder), progress=clock)
-    return Throughput(boards, found.trials, round(clock.rate(), 2), round(time.monotonic() - started, 1))
+        found = tune(lowered, target, Tune(trials=trials, seconds=3600), database=Path(folder))
+    return Throughput(boards, found.trials, round(found.seconds, 1), round(found.trials / found.seconds, 2))
 
 
 def main() -> None:

@@ -61,9 +61,9 @@ def test_a_board_behind_a_tracker_may_die(fleet: Fleet, tiny: Lowered, tmp_path:
 
 
 def test_twice_the_boards_make_nearly_twice_the_trials_where_boards_are_short(fleet: Fleet, tiny: Lowered) -> None:  # noqa: F811
-    one, two = (throughput(fleet, tiny, boards, 40, candidate_seconds=0.5) for boards in (1, 2))
-    assert one.rate < 2  # it sleeps half a second for each
-    assert two.rate > 1.5 * one.rate
+    one, two = (throughput(fleet, tiny, boards, 40, candidate_seconds=1.0) for boards in (1, 2))
+    assert one.rate < 1  # it sleeps a second for each
+    assert two.rate > 1.4 * one.rate  # opening boards and the last batch are in it
 
 
 def test_what_cannot_be_reached_is_said_and_leaves_the_records(
