@@ -25,6 +25,9 @@ from tuning_bench.results import Results, Row
 from tuning_bench.stock import turn
 from tuning_bench.transfer import figures_of as transfer_figures
 from tuning_bench.watch import rate_after_first, watch
+from tuning_bench.workshop import Workshop
+
+from edgeprune.target import find_target
 
 TOOL = Path(__file__).parents[2] / "tools" / "bench_tuning.py"
 MACHINE = {"cpu": "Some CPU", "llvm_cpu": "some", "cores": 2, "system": "Linux x86_64"}
@@ -287,3 +290,10 @@ def test_a_part_is_run_once_and_its_row_kept(tmp_path: Path) -> None:
     verdicts = [Verdict(**verdict) for verdict in made["verdicts"]]
     assert verdicts[0].reason == "there is no edgeprune, tuned"
     assert verdicts[1].value is not None and verdicts[1].value > 0
+
+
+def test_several_threads_are_a_target_of_their_own(tmp_path: Path) -> None:
+    workshop = Workshop(tmp_path / "work", print)
+    assert workshop.target("host", 1) == "host"
+    several = find_target(workshop.target("host", 2))
+    assert (several.threads, several.cpu) == (2, find_target("host").cpu)

@@ -105,7 +105,7 @@ def _sweep_emulated(part: Part) -> None:
     if not part.missing(name, code, settings):
         return
     path = _network(part)
-    tuned, _ = part.tuned(path, EMULATED, budget)
+    tuned, _ = part.tuned(path, EMULATED, budget, emulated=True)
     if tuned is None:
         return
     artifact = part.workshop.artifact(path, EMULATED, 1, tuned)

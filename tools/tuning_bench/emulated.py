@@ -74,7 +74,7 @@ def _ours(part: Part, network: Network, core: str, peers: Mapping[str, dict[str,
         return
     path, target = part.workshop.network(network), BOARDS[core]
     entrants = [Entrant(UNTUNED, "edgeprune", part.workshop.artifact(path, target))]
-    tuned, reason = part.tuned(path, target)
+    tuned, reason = part.tuned(path, target, emulated=True)
     if tuned is not None:
         entrants.append(Entrant(TUNED, "edgeprune", part.workshop.artifact(path, target, 1, tuned)))
     rows = count_engines(path, read_signature(path), entrants, cpu=core, say=part.say)
@@ -131,7 +131,7 @@ def _kernel(part: Part, core: str, convolution: Convolution, budget: Budget) -> 
         path = part.workshop.model(
             f"{convolution.stem}-chain{times}", lambda path, chain=chain: write_chain(chain, path)
         )
-        tuned, _ = part.tuned(path, BOARDS[core], budget)
+        tuned, _ = part.tuned(path, BOARDS[core], budget, emulated=True)
         artifact = part.workshop.artifact(path, BOARDS[core], 1, tuned)
         entrant = Entrant(TUNED if tuned else UNTUNED, "edgeprune", artifact)
         rows += count_engines(path, read_signature(path), [entrant], cpu=core, say=part.say)

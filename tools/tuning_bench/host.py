@@ -51,8 +51,9 @@ def _compare(part: Part, network: Network, threads: int) -> None:
         part.say(f"{part.name}: {name}: not run: only {len(cores)} cores may be used")
         return
     path = part.workshop.network(network)
-    tuned, reason = part.tuned(path, TARGET)
-    entrants, refused = _entrants(part, path, tuned, threads, cores)
+    target = part.workshop.target(TARGET, threads)
+    tuned, reason = part.tuned(path, target)
+    entrants, refused = _entrants(part, path, target, tuned, threads, cores)
     if part.prepare_only:
         return
     rows = contest(path, read_signature(path), entrants, threads=threads, cores=cores, turns=turns, say=part.say)
@@ -70,13 +71,13 @@ def _compare(part: Part, network: Network, threads: int) -> None:
 
 
 def _entrants(
-    part: Part, path: Path, tuned: Tuned | None, threads: int, cores: Sequence[int]
+    part: Part, path: Path, target: str, tuned: Tuned | None, threads: int, cores: Sequence[int]
 ) -> tuple[list[Entrant], list[dict[str, Any]]]:
-    entrants = [Entrant(UNTUNED, "edgeprune", part.workshop.artifact(path, TARGET, threads))]
+    entrants = [Entrant(UNTUNED, "edgeprune", part.workshop.artifact(path, target, threads))]
     refused = []
     if tuned is not None:
         try:
-            entrants.append(Entrant(TUNED, "edgeprune", part.workshop.artifact(path, TARGET, threads, tuned)))
+            entrants.append(Entrant(TUNED, "edgeprune", part.workshop.artifact(path, target, threads, tuned)))
         except Refused as refusal:
             part.say(f"{path.name}: {TUNED}: not run: {refusal}")
             refused.append(Row(path.stem, TUNED, "not run", reason=str(refusal)).as_dict())

@@ -36,13 +36,18 @@ class Part:
     command: str
     say: Callable[[str], None]
 
-    def tuned(self, path: Path, target: str, budget: Budget | None = None) -> tuple[Tuned | None, str]:
-        """Return the records of a network, or ``None`` and why there are none; boards are tuned by estimated cycles."""
+    def tuned(
+        self, path: Path, target: str, budget: Budget | None = None, *, emulated: bool = False
+    ) -> tuple[Tuned | None, str]:
+        """Return the records of a network, or ``None`` and why there are none.
+
+        ``emulated`` boards are tuned by estimated cycles.
+        """
         budget = budget or self.budget
         if not budget.trials:
             return None, "the budget is 0 trials"
         try:
-            return self.workshop.tuned(path, target, budget, emulated=target != "host"), ""
+            return self.workshop.tuned(path, target, budget, emulated=emulated), ""
         except Refused as refusal:
             self.say(f"{self.name}: {path.name} for {target}: not tuned: {refusal}")
             return None, str(refusal)

@@ -83,9 +83,21 @@ class Workshop:
             _write_stamp(path, stamp, 0)
         return path
 
+    def target(self, name: str, threads: int) -> str:
+        """Return the target ``name`` with so many threads: for several a file, as a user would write it.
+
+        What is built in the end is chosen by inferences on that many.
+        """
+        if threads == 1:
+            return name
+        path = self.directory / "targets" / f"{name}-{threads}.toml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f'extends = "{name}"\nthreads = {threads}\n', encoding="utf-8")
+        return str(path)
+
     def tuned(self, network: Path, target: str, budget: Budget, *, emulated: bool = False) -> Tuned:
         """Return the records for a network, tuned by the command a user would give unless that was done before."""
-        out = self.directory / "tuned" / f"{network.stem}-{target}"
+        out = self.directory / "tuned" / f"{network.stem}-{Path(target).stem}"
         command = ["tune", str(network), "--target", target, "--trials", str(budget.trials)]
         command += ["--seconds", f"{budget.seconds:g}", *(["--emulated"] if emulated else [])]
         stamp = {"code": code_hash(), "network": _content(network), "budget": asdict(budget)}
@@ -96,7 +108,7 @@ class Workshop:
     def artifact(self, network: Path, target: str, threads: int = 1, tuned: Tuned | None = None) -> Path:
         """Return the artifact with the tuned schedules, or the default ones where ``tuned`` is ``None``."""
         schedules = "default" if tuned is None else "tuned"
-        out = self.directory / "artifacts" / f"{network.stem}-{target}-{threads}-{schedules}"
+        out = self.directory / "artifacts" / f"{network.stem}-{Path(target).stem}-{threads}-{schedules}"
         command = ["build", str(network), "--target", target, "--name", "network", "--threads", str(threads)]
         stamp: dict[str, Any] = {"code": code_hash(), "network": _content(network)}
         if tuned is not None:
