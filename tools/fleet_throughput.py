@@ -13,17 +13,20 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rpc_fleet import HOST, Fleet
 
 from edgeprune.lowering import Lowered, lower
+from edgeprune.measuring.rpc.tracker import count_boards
 from edgeprune.recipe import Tune
-from edgeprune.target import find_target
+from edgeprune.target import Target, find_target
 from edgeprune.tuning.engine import tune
 
 KEY = "slow"
+_LOOKS = 300
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,20 @@ def throughput(fleet: Fleet, lowered: Lowered, boards: int, trials: int, candida
     for _ in range(boards):
         fleet.server(KEY, tracker, candidate_seconds=candidate_seconds)
     target = find_target(f"host@tracker://{HOST}:{tracker.port}/{KEY}")
+    _wait_until_known(target, boards)
     with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
         found = tune(lowered, target, Tune(trials=trials, seconds=3600), database=Path(folder))
     return Throughput(boards, found.trials, round(found.seconds, 1), round(found.trials / found.seconds, 2))
+
+
+def _wait_until_known(target: Target, boards: int) -> None:
+    """A server is listening before its tracker knows of it; tuning takes the boards that the tracker knows then."""
+    assert target.address is not None
+    for _ in range(_LOOKS):
+        if count_boards(target.address).known == boards:
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"{target.address}: the tracker knows {count_boards(target.address).known} of {boards} boards")
 
 
 def main() -> None:
