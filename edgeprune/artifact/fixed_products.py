@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import tvm
 from tvm import tirx
 from tvm.ir.expr import StringImm, TensorLoad
@@ -28,7 +30,7 @@ def fix_products(function: tirx.PrimFunc, target: tvm.target.Target) -> tirx.Pri
     return tirx.PrimFunc(function.params, fixer.rewrite(function.body), function.ret_type, function.attrs)
 
 
-class _Fixer:
+class _Fixer(ABC):
     """Walks over a function; its subclasses fix loops, and what is stored."""
 
     def __init__(self, symbol: str) -> None:
@@ -49,10 +51,12 @@ class _Fixer:
             return tirx.AttrStmt(statement.node, statement.attr_key, statement.value, self.rewrite(statement.body))
         return statement
 
+    @abstractmethod
     def fixed_loop(self, loop: tirx.For) -> tirx.Stmt | None:
-        raise NotImplementedError
+        """Return what takes the place of ``loop``, None where it stays a loop."""
 
     def fixed_value(self, value: tvm.ir.Expr) -> tvm.ir.Expr:
+        """Return what is stored in place of ``value``."""
         return value
 
     def next_name(self) -> str:
